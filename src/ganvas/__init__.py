@@ -1,0 +1,39 @@
+"""ganvas: train, measure and steer the whole family of generative adversarial networks.
+
+>>> import ganvas
+>>> run = ganvas.train("dcgan", "digits", kimg=20)          # doctest: +SKIP
+>>> game = ganvas.load(run.dir)                             # doctest: +SKIP
+>>> images = game.sample(64, seed=0)                        # doctest: +SKIP
+>>> ganvas.evaluate(game, "digits")                         # doctest: +SKIP
+
+Importing this module is cheap; PyTorch comes with the first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ganvas.face import evaluate, list_games, load, train
+    from ganvas.games import register
+
+_FACE = ("train", "load", "evaluate", "list_games")
+__all__ = ["__version__", "register", *_FACE]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FACE:
+        from ganvas import face
+
+        return getattr(face, name)
+    if name == "register":
+        from ganvas.games import register
+
+        return register
+    raise AttributeError(f"module 'ganvas' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), "register", *_FACE])

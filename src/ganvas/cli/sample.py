@@ -1,0 +1,77 @@
+"""`ganvas sample RUN`: pictures from a trained run."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from ganvas.cli.words import parse
+from ganvas.errors import UserError
+
+
+@dataclass
+class Options:
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+    """A run directory, or a checkpoint inside it."""
+    n: int = 64
+    """How many samples."""
+    seed: int = 0
+    """The same seed gives the same samples."""
+    out: Path = Path("grid.png")
+    """A .png grid, a .npz of uint8 images, or a directory ending in / for single images."""
+    label: str | None = None
+    """A class, by name or number, where the system is conditional."""
+    truncation: float = 1.0
+    """From 0 (the mean) to 1 (full variety)."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+
+
+def main(argv: list[str]) -> None:
+    options = parse(Options, argv, "sample", "Draws samples from a trained run.")
+    if options.n < 1:
+        raise UserError(f"--n {options.n} is out of range; give at least 1.")
+    folder = str(options.out).endswith("/") or options.out.is_dir() or options.out.suffix == ""
+    if not folder and options.out.suffix.lower() not in (".png", ".npz"):
+        raise UserError(f"--out {options.out}: give a .png for a grid, a .npz for an array, or a directory.")
+    if folder and options.out.is_dir() and any(options.out.iterdir()):
+        raise UserError(f"--out {options.out} is not empty and is left as it is; give another directory.")
+
+    import ganvas
+    from ganvas.game import Samples, require
+
+    game = ganvas.load(options.run, device=options.device)
+    require(game, Samples, "sample")
+    write(game, options, folder)
+    sys.stdout.write(f"{options.out}\n")
+
+
+def write(game, options: Options, folder: bool) -> None:
+    """Draws the samples and writes them in the form that --out asks for."""
+    import numpy as np
+
+    from ganvas.report import grid
+
+    samples = game.sample(options.n, seed=options.seed, labels=options.label, truncation=options.truncation).cpu()
+    images = grid.to_uint8(samples) if game.data.is_image else samples.numpy()
+    try:
+        (options.out if folder else options.out.parent).mkdir(parents=True, exist_ok=True)
+        if folder:
+            if not game.data.is_image:
+                raise UserError(f"{options.run} makes points, not images; give --out points.npz.")
+            from PIL import Image
+
+            for i, image in enumerate(images):
+                Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(options.out / f"{i:06d}.png")
+        elif options.out.suffix.lower() == ".npz":
+            np.savez_compressed(options.out, samples=images)
+        elif game.data.is_image:
+            grid.save_grid(options.out, images)
+        else:
+            raise UserError(f"{options.run} makes points, not images; give --out points.npz.")
+    except OSError as e:
+        raise UserError(f"--out {options.out} cannot be written: {e.strerror or e}.") from None

@@ -1,0 +1,134 @@
+"""`ganvas train [GAME] [DATA ...]`: the main job."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from ganvas import games
+from ganvas.cli.words import console, first_word, parse, take_settings
+from ganvas.errors import UserError
+
+DESCRIPTION = """Trains a system on images and writes a run directory: samples, checkpoints, logs, a report.
+
+Every setting of the system is a flag (--kernel 3, --opt-g.lr 1e-4); `ganvas train GAME --help` lists them.
+GAME defaults to dcgan, DATA to the digits that ship with scikit-learn."""
+
+
+@dataclass
+class Options:
+    game: Annotated[Positional[str], arg(metavar="GAME")] = "dcgan"
+    """A system; `ganvas games` lists them."""
+    data: Annotated[Positional[tuple[str, ...]], arg(metavar="DATA")] = ("digits",)
+    """A built-in set, a folder, an archive; several are joined."""
+    out: Path | None = None
+    """The run directory, which must not exist; default runs/NNNNN-game-data."""
+    size: int | None = None
+    """Side of the images, in pixels; default: what suits the images and the system."""
+    channels: int | None = None
+    """1 (grey) or 3 (RGB); default: what the images are."""
+    split: str | None = None
+    """Part of a set with a published split: train (default) or test."""
+    preset: str | None = None
+    """A preset of the system; `ganvas describe GAME` lists them."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    metrics: str = ""
+    """Metrics to take at every snapshot, as in fd,classes."""
+    every: float | None = None
+    """Distance in kimg between snapshots, checkpoints and evaluations; default a tenth of the budget."""
+    keep: int = 3
+    """How many checkpoints are kept; the best is kept besides."""
+    resume: Path | None = None
+    """A run directory, or a checkpoint in one, to go on from; then only --kimg and --device may be given."""
+    quiet: bool = False
+    """Show nothing; the log keeps everything."""
+
+
+def main(argv: list[str]) -> None:
+    rest, settings = take_settings(argv, Options.__dataclass_fields__)
+    if {"-h", "--help"} & set(rest):
+        show_help(rest)
+        return
+    options = parse(Options, rest, "train", DESCRIPTION)
+    if options.resume is not None:
+        run = resume(options, settings)
+    else:
+        run = begin(options, settings)
+    if run is not None:
+        # the one line of standard output: the run, for scripts
+        sys.stdout.write(f"{run}\n")
+
+
+def begin(options: Options, settings: dict[str, str]) -> Path | None:
+    """A new run; its directory."""
+    if options.game not in games.names() and Path(options.game).exists():
+        raise UserError(f"{options.game} is data, not a game; to train dcgan on it: ganvas train dcgan {options.game}")
+    games.card(options.game)  # an unknown game is told before PyTorch is imported
+
+    from ganvas import training
+
+    request = training.Request(
+        game=options.game,
+        data=options.data,
+        out=options.out,
+        size=options.size,
+        channels=options.channels,
+        split=options.split,
+        preset=options.preset,
+        device=options.device,
+        metrics=tuple(m for m in options.metrics.split(",") if m),
+        every=options.every,
+        keep=options.keep,
+        overrides=settings,
+    )
+    return _finish(training.train(request, quiet=options.quiet))
+
+
+def resume(options: Options, settings: dict[str, str]) -> Path | None:
+    """Goes on with a run; its directory."""
+    given = {k for k, f in Options.__dataclass_fields__.items() if getattr(options, k) != f.default}
+    unknown = sorted((given | settings.keys()) - {"resume", "device", "quiet", "kimg"})
+    if unknown:
+        raise UserError(f"A resumed run keeps its settings; leave {', '.join(unknown)} out, or begin a new run.")
+
+    from ganvas import config, training
+
+    kimg = config.coerce(settings["kimg"], float, "kimg", "train") if "kimg" in settings else None
+    assert options.resume is not None
+    return _finish(training.resume(options.resume, kimg=kimg, device=options.device, quiet=options.quiet))
+
+
+def _finish(run: object) -> Path | None:
+    from ganvas.run import Run
+
+    if not isinstance(run, Run):
+        return None  # a process of torchrun other than the first
+    out = console(stderr=True)
+    out.print(f"\nreport    {run.dir / 'report.html'}", markup=False)
+    out.print(f"samples   ganvas sample {run.dir} --n 64 --out grid.png", markup=False)
+    out.print(f"measure   ganvas evaluate {run.dir}", markup=False)
+    return run.dir
+
+
+def show_help(argv: list[str]) -> None:
+    """tyro's help of the options, then the settings of the engine and of the game that was named."""
+    name = first_word([a for a in argv if a not in ("-h", "--help")], ["quiet"]) or "dcgan"
+    cls = games.find(name)
+
+    from ganvas.cli.describe import settings_table
+    from ganvas.engine import Settings
+
+    try:
+        parse(Options, ["--help"], "train", DESCRIPTION)
+    except SystemExit:
+        pass
+    out = console()
+    out.print(f"\nsettings of {name}\n", style="bold")
+    out.print(settings_table(cls.Config()))
+    out.print("\nsettings of the engine\n", style="bold")
+    out.print(settings_table(Settings(), without=("batch",)))

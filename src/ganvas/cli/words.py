@@ -1,0 +1,105 @@
+"""Reading arguments and writing answers, the same way in every command."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from collections.abc import Iterable
+from contextlib import redirect_stderr
+from typing import Any, TypeVar
+
+from ganvas.errors import UserError
+
+T = TypeVar("T")
+
+
+def parse(cls: type[T], argv: list[str], command: str, description: str) -> T:
+    """The command's options, a dataclass, from its arguments. A mistake is told in one line, with exit 2."""
+    import tyro
+
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return tyro.cli(cls, args=argv, prog=f"ganvas {command}", description=description)
+    except SystemExit as e:
+        if e.code in (0, None):
+            raise
+        raise UserError(f"{command}: {_in_a_sentence(said.getvalue())} `ganvas {command} --help` tells more.") from None
+
+
+def _in_a_sentence(panel: str) -> str:
+    """tyro's panel of several lines, boxed, as one sentence."""
+    lines = [line.strip(" │╭╰╮╯─") for line in panel.splitlines()]
+    text = " ".join(line for line in lines if line)
+    if wrong := re.search(r"Error parsing (--[\w.-]+|[A-Z_]+):.*?'([^']*)'", text):
+        values = re.findall(r"\['([^']*)'\]", text) or [wrong[2]]
+        kind = "a whole number" if "INT" in text else "a number" if "FLOAT" in text else "understood"
+        return f"{wrong[1]} {values[0]} is not {kind}."
+    if missing := re.search(rf"Missing from [\w ]+: (\S+) (.*?) \(required\)", text):
+        return f"{missing[1]} is missing: {missing[2][0].lower()}{missing[2][1:]}"
+    if unknown := re.search(r"Unrecognized options: (\S+?)(?:,.*?|) (?:For|Perhaps)", text):
+        near = re.search(r"Perhaps you meant: (--[\w-]+)", text)
+        return f"there is no option {unknown[1]}." + (f" Did you mean {near[1]}?" if near else "")
+    if empty := re.search(r"Missing value for argument '(\S+?)'", text):
+        return f"{empty[1]} needs a value."
+    return text.split(" For full helptext")[0]
+
+
+def take_settings(argv: list[str], own: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """Separates flags that are not the command's `own`, and `--set a=b`, as settings: `--opt-g.lr 1e-4`, `--k=2`.
+
+    A flag without a value is set to true.
+    """
+    known = {"--help", "-h", *(f"--{name.replace('_', '-')}" for name in own)}
+    rest: list[str] = []
+    settings: dict[str, str] = {}
+    words = iter(enumerate(argv))
+    for i, word in words:
+        flag, equals, value = word.partition("=")
+        following = argv[i + 1] if i + 1 < len(argv) else None
+        if flag == "--set":
+            if not equals:
+                value = following or ""
+                next(words, None)
+            name, equals, value = value.partition("=")
+            if not equals or not name:
+                raise UserError(f"--set {name or value}: give a setting and its value, as in --set kernel=3.")
+            settings[name] = value
+        elif not flag.startswith("--") or flag.replace("_", "-") in known or flag.replace("_", "-").replace("--no-", "--") in known:
+            rest.append(word)
+        elif equals:
+            settings[flag[2:]] = value
+        elif following is None or following.startswith("--"):
+            settings[flag[2:]] = "true"
+        else:
+            settings[flag[2:]] = following
+            next(words)
+    return rest, settings
+
+
+def first_word(argv: list[str], flags: Iterable[str]) -> str | None:
+    """The first positional argument, where the `flags` given take no value and all others take one."""
+    bare = {f"--{f.replace('_', '-')}" for f in flags}
+    skip = False
+    for word in argv:
+        if skip:
+            skip = False
+        elif word.startswith("-"):
+            skip = "=" not in word and word not in bare
+        else:
+            return word
+    return None
+
+
+def print_json(document: Any) -> None:
+    """The one JSON document of `--json`, on standard output."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def console(stderr: bool = False) -> Any:
+    """A rich console; NO_COLOR and pipes are respected."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)

@@ -1,0 +1,78 @@
+"""The Python face: four functions that do what the command line does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganvas import games
+
+if TYPE_CHECKING:
+    from ganvas.data import Dataset
+    from ganvas.game import Game
+    from ganvas.run import Run
+
+Names = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def list_games() -> list[str]:
+    """The names of every system, in the order of the years."""
+    return games.names()
+
+
+def train(game: str = "dcgan", data: Names = "digits", *, quiet: bool = False, resume: Any = None, **options: Any) -> Run:
+    """Trains a game on data and returns its run.
+
+    Args:
+        game: the name of a system (`list_games()`).
+        data: a built-in set, a folder, a file, or several of them.
+        quiet: shows nothing while training; the log keeps everything.
+        resume: a run directory, or a checkpoint in one, to go on from; then only `kimg` and `device` may be given.
+        **options: `out`, `size`, `channels`, `split`, `preset`, `device`, `metrics`, `every`, `keep`, and any setting
+            of the game (`ganvas describe GAME`) or of the engine (`kimg`, `seed`, `precision`, ...), nested ones with a dot:
+            `train("dcgan", "photos/", **{"opt_g.lr": 1e-4})`.
+
+    Raises:
+        UserError: a mistake in the request, told before anything is written.
+    """
+    from ganvas import training
+    from ganvas.errors import UserError
+
+    if resume is not None:
+        unknown = options.keys() - {"kimg", "device"}
+        if unknown:
+            raise UserError(f"A resumed run keeps its settings; leave {', '.join(sorted(unknown))} out, or begin a new run.")
+        run = training.resume(resume, quiet=quiet, **options)
+    else:
+        run = training.train(training.request_of(options, game, data), quiet=quiet)
+    if run is None:
+        raise SystemExit(0)  # a process of torchrun other than the first: its work is done
+    return run
+
+
+def load(run: str | os.PathLike[str], device: str = "cpu") -> Game:
+    """The trained game of a run, or of one checkpoint inside it: evaluation mode, averaged weights."""
+    from ganvas.precision import device_for
+    from ganvas.run import open_run
+
+    opened, at = open_run(Path(run))
+    return opened.game(at, device_for(device))
+
+
+def evaluate(what: Any, data: Names | Dataset, *, metrics: Sequence[str] | None = None, **options: Any) -> dict[str, Any]:
+    """How good a game's samples are (or a set of images is), measured against real data.
+
+    Args:
+        what: a game (`load`), a run directory, or images (a name, folder or archive).
+        data: the real images.
+        metrics: names of metrics; the default suits the data.
+        **options: `features`, `n`, `seed`, `device`; see `ganvas.metrics.evaluate`.
+
+    Returns:
+        The record that `ganvas evaluate --json` prints.
+    """
+    from ganvas.metrics import evaluate as measure
+
+    return measure(what, data, metrics=metrics, **options)

@@ -1,0 +1,219 @@
+"""The vocabulary of the house: a system is a `Game` of `Player`s who take `Turn`s.
+
+A plain GAN is two players and two turns; WGAN-GP repeats the critic's turn five times; a VAE is a game for one. So a
+system is one short file that reads like its paper, and one engine plays them all. This module knows no system and no
+engine: it says what a game is, what a turn reads, and what a game may be able to do (the protocols at the end).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.errors import UserError
+from ganvas.priors import Prior
+from ganvas.rng import Chance
+
+Aux = dict[str, Tensor]
+"""What a turn reports besides its loss: scalars are averaged over micro-batches and processes, others concatenated."""
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a game must know of its data: the shape of one sample, and how many classes its labels name.
+
+    `shape` is (channels, height, width) for images in [-1, 1] and (2,) for the points of a 2-D world.
+    """
+
+    shape: tuple[int, ...]
+    classes: int = 0
+
+    @property
+    def is_image(self) -> bool:
+        return len(self.shape) == 3
+
+    @property
+    def channels(self) -> int:
+        return self.shape[0]
+
+    @property
+    def size(self) -> int:
+        """The side of a square image."""
+        return self.shape[-1]
+
+
+class Batch(dict[str, Tensor]):
+    """What a turn's loss reads: real samples under "x", labels under "y", what earlier turns added, and a `chance`."""
+
+    chance: Chance
+
+    def __init__(self, values: Mapping[str, Tensor] | None = None, chance: Chance | None = None):
+        super().__init__(values or {})
+        if chance is not None:
+            self.chance = chance
+
+    def noise(self, prior: Prior) -> Tensor:
+        """Latents [batch, dim] drawn from `prior` with this turn's random numbers."""
+        return self.chance.draw("prior", lambda n, g: prior.draw(n, g))
+
+    def part(self, start: int, stop: int) -> Batch:
+        """The rows `start:stop`, with their share of the random numbers."""
+        return Batch({k: v[start:stop] for k, v in self.items()}, self.chance.part(start, stop))
+
+    def __or__(self, other: Mapping[str, Tensor]) -> Batch:  # type: ignore[override]
+        return Batch({**self, **other}, getattr(other, "chance", None) or getattr(self, "chance", None))
+
+
+@dataclass
+class Player:
+    """Whoever minimises one objective: a network, its optimizer, and perhaps its averaged copy."""
+
+    net: nn.Module
+    opt: torch.optim.Optimizer
+    ema: nn.Module | None = None
+
+
+Loss = Callable[[Batch], tuple[Tensor, Aux]]
+Losses = Callable[[Batch], tuple[dict[str, Tensor], Aux]]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Who moves, on which loss, how often: a declaration that can be listed, drawn, and tested alone.
+
+    The loss reads state and never writes it. It returns a scalar, or one scalar per player: then each player moves on
+    its own objective from one shared forward pass (simultaneous gradient descent).
+    """
+
+    players: tuple[str, ...]
+    loss: Loss | Losses
+    repeat: int = 1
+    every: int = 1
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return getattr(self.loss, "__name__", type(self.loss).__name__)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, in real images shown; schedules are pure functions of it."""
+
+    nimg: int
+    schedule_kimg: float
+    round: int = 0
+
+    @property
+    def kimg(self) -> float:
+        return self.nimg / 1000
+
+    @property
+    def fraction(self) -> float:
+        """The part of the schedule that is over, in [0, 1]."""
+        return min(self.kimg / self.schedule_kimg, 1.0) if self.schedule_kimg > 0 else 1.0
+
+
+class Game(nn.Module):
+    """A system: its players and its turns. Subclasses are one file each in `games/`.
+
+    A player's network is the attribute of the player's name, so that `self.G` in a loss is the network of
+    `players["G"]`, and the averaged copy can stand in for it. State of the game itself (BEGAN's k_t, a pool) lives in
+    registered buffers, so that it is saved and moved with the networks.
+    """
+
+    Config: ClassVar[type]
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    exempt: ClassVar[dict[str, str]] = {}
+    """Laws that this game cannot keep, each with its reason; `tests/test_laws.py` shows the law failing there."""
+    memory_format: ClassVar[str] = "nhwc"
+    """Which memory format measures better for this game's networks: "nhwc" (channels last) or "nchw"."""
+    name: ClassVar[str] = ""
+
+    players: dict[str, Player]
+    turns: list[Turn]
+
+    def __init__(self, config: Any, data: DataSpec):
+        super().__init__()
+        self.config, self.data = config, data
+        self.check(config, data)
+
+    @classmethod
+    def check(cls, config: Any, data: DataSpec) -> None:
+        """Raises a `UserError` where this system cannot be built for such data."""
+
+    @classmethod
+    def defaults(cls, data: DataSpec) -> Any:
+        """The settings for such data, where nobody asks for others."""
+        return cls.Config()
+
+    @classmethod
+    def size_for(cls, native: int, config: Any) -> int:
+        """The side at which the system makes images whose own side is `native` pixels, where nobody asks for another."""
+        return native
+
+    @classmethod
+    def budget_kimg(cls, data: DataSpec) -> float:
+        """A budget that shows results on a small set; real work takes more."""
+        return 200.0 if data.is_image else 1500.0
+
+    def begin(self, progress: Progress) -> None:
+        """Called before a round: stage, alpha, carries, scheduled strengths."""
+
+    def after(self, turn: Turn, aux: Aux) -> Batch:
+        """Called after a turn with its report: the only other writer of the game's state. May add to the batch."""
+        return Batch()
+
+    def rehearse(self, batch: Batch) -> None:
+        """A forward pass of the averaged players in training mode, from which batch statistics are re-estimated."""
+
+    def player(self, net: nn.Module, opt: torch.optim.Optimizer, *, averaged: bool = False) -> Player:
+        """A player of this network; `averaged` keeps an exponential moving average of its weights for sampling."""
+        ema = None
+        if averaged:
+            ema = copy.deepcopy(net).eval().requires_grad_(False)
+        return Player(net, opt, ema)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+
+# What a game can do. Each verb works with every game that has its capability, and says plainly when one has not.
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Draws samples from a prior."""
+
+    prior: Prior
+
+    def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Samples [n, *shape] in [-1, 1] from latents [n, dim]."""
+        ...
+
+    def sample(self, n: int, seed: int = 0, labels: Any = None, truncation: float = 1.0) -> Tensor:
+        """`n` samples [n, *shape], float32; the same seed gives the same samples on the same device."""
+        ...
+
+
+@runtime_checkable
+class Judges(Protocol):
+    """Has a discriminator or a critic that can be asked about single samples."""
+
+    judges: str
+
+    def judge(self, x: Tensor) -> Tensor:
+        """[n] verdicts on samples [n, *shape]: probabilities of being real, or a critic's scores (see `judges`)."""
+        ...
+
+
+def require(game: Game, capability: type, verb: str) -> None:
+    """A `UserError` that says plainly which verb this game has no answer to."""
+    if not isinstance(game, capability):
+        raise UserError(f"{game.name} has no {capability.__name__.lower()}: `ganvas {verb}` does not apply to it.")

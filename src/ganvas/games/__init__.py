@@ -1,0 +1,92 @@
+"""The systems, one file each. Read in the order of their years they are a course on generative adversarial networks.
+
+The table below is all that `ganvas games` needs, so that it answers without importing PyTorch. A system of your own
+joins it with `register`; see `docs/extending.md`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ganvas.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from ganvas.game import Game
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a system is, in a line, and where it lives (`module:Class`)."""
+
+    name: str
+    year: int
+    line: str
+    task: str
+    paper: str
+    where: str
+
+
+_TABLE = (
+    Card("gan", 2014, "the original: two networks, one minimax game", "images",
+         "Goodfellow et al., Generative Adversarial Nets (arXiv:1406.2661)", "ganvas.games.gan:GAN"),
+    Card("dcgan", 2015, "all-convolutional networks with BatchNorm: the first that trained stably", "images",
+         "Radford, Metz, Chintala, Unsupervised Representation Learning with DCGANs (arXiv:1511.06434)",
+         "ganvas.games.dcgan:DCGAN"),
+    Card("lsgan", 2016, "least squares instead of cross-entropy: gradients that do not vanish", "images",
+         "Mao et al., Least Squares Generative Adversarial Networks (arXiv:1611.04076)", "ganvas.games.lsgan:LSGAN"),
+    Card("wgan", 2017, "a critic, clipped to be Lipschitz, estimates the earth mover's distance", "images",
+         "Arjovsky, Chintala, Bottou, Wasserstein GAN (arXiv:1701.07875)", "ganvas.games.wgan:WGAN"),
+    Card("wgan-gp", 2017, "the Wasserstein critic with a gradient penalty instead of clipping", "images",
+         "Gulrajani et al., Improved Training of Wasserstein GANs (arXiv:1704.00028)", "ganvas.games.wgan_gp:WGANGP"),
+)  # fmt: skip
+
+_cards: dict[str, Card] = {card.name: card for card in _TABLE}
+_registered: dict[str, type[Game]] = {}
+
+
+def cards() -> list[Card]:
+    """Every known system, in the order of the years."""
+    return sorted(_cards.values(), key=lambda c: c.year)
+
+
+def names() -> list[str]:
+    return [c.name for c in cards()]
+
+
+def card(name: str) -> Card:
+    """The card of a system; an unknown name is answered with the nearest ones."""
+    if name not in _cards:
+        raise UserError(
+            f"There is no game {name!r}.{did_you_mean(name, _cards)} `ganvas games` lists all {len(_cards)}."
+        )
+    return _cards[name]
+
+
+def find(name: str) -> type[Game]:
+    """The class of a system, imported when it is first asked for."""
+    found = card(name)
+    if name not in _registered:
+        module, _, attribute = found.where.partition(":")
+        cls = getattr(importlib.import_module(module), attribute)
+        cls.name = name
+        _registered[name] = cls
+    return _registered[name]
+
+
+def register(name: str, *, year: int, line: str, task: str = "images", paper: str = ""):
+    """A class decorator that adds a system of your own to the table, so that every command and every law knows it."""
+
+    def add(cls: type[Game]) -> type[Game]:
+        where = f"{cls.__module__}:{cls.__qualname__}"
+        if name in _cards and _cards[name].where != where:
+            raise UserError(
+                f"register({name!r}): there is already a game of that name ({_cards[name].where}); choose another."
+            )
+        _cards[name] = Card(name, year, line, task, paper, where)
+        cls.name = name
+        _registered[name] = cls
+        return cls
+
+    return add

@@ -1,0 +1,98 @@
+r"""Generative adversarial nets (Goodfellow et al. 2014, arXiv:1406.2661).
+
+    min_G max_D V(D, G) = E log D(x) + E log(1 − D(G(z)))                                  (Eq. 1)
+
+`k` steps of the discriminator for one of the generator (Algorithm 1; the paper uses k = 1). Where D rejects samples with
+confidence, log(1 − D(G(z))) is flat, so the generator by default maximises log D(G(z)) instead (§3): the same fixed point,
+stronger gradients. The networks are the paper's: a generator of rectified linear units, a discriminator of maxout
+units trained with dropout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from ganvas.config import setting
+from ganvas.game import Aux, Batch, DataSpec, Turn
+from ganvas.games.two_player import TwoPlayer, TwoPlayerConfig
+from ganvas.losses import adversarial
+from ganvas.networks import mlp
+from ganvas.networks.layers import uniform_init
+from ganvas.optim import Optimizer
+
+CODE = "the paper's published code for MNIST"
+
+
+@dataclass(frozen=True)
+class MinimaxConfig(TwoPlayerConfig):
+    """Settings of Goodfellow's game, whatever its networks."""
+
+    loss: Literal["non-saturating", "minimax"] = setting("non-saturating", "what the generator minimises", "§3")
+    k: int = setting(1, "discriminator steps for each of the generator", "Algorithm 1: k = 1", low=1)
+    label_smoothing: float = setting(
+        0.0, "the target of reals is 1 minus this", "Salimans et al. 2016, §3.4: 0.1", low=0, high=0.5
+    )
+
+
+class Minimax(TwoPlayer):
+    """Goodfellow's two turns, between any two networks."""
+
+    Config = MinimaxConfig
+
+    def __init__(self, config: Any, data: DataSpec):
+        super().__init__(config, data)
+        self.turns = [Turn(("D",), self.discriminator, repeat=config.k), Turn(("G",), self.generator)]
+
+    def discriminator(self, b: Batch) -> tuple[Tensor, Aux]:
+        real, fake = self.verdicts(*self.pair(b))
+        loss = adversarial.discriminator(real, fake, self.config.label_smoothing)
+        return loss, {"D(x)": real.float().sigmoid().mean(), "D(G(z))": fake.float().sigmoid().mean()}
+
+    def generator(self, b: Batch) -> tuple[Tensor, Aux]:
+        saturating = self.config.loss == "minimax"
+        loss = adversarial.minimax_generator if saturating else adversarial.non_saturating_generator
+        return loss(self.verdict(b)), {}
+
+
+@dataclass(frozen=True)
+class GANConfig(MinimaxConfig):
+    """Settings of the original GAN: the paper's fully connected networks."""
+
+    batch: int = setting(100, "samples a turn takes", CODE, low=2)
+    network: Literal["dcgan", "mlp"] = setting("mlp", "fully connected, as in the paper, or convolutional")
+    z_dim: int = setting(100, "dimensions of the latent", CODE, low=1)
+    width: int = setting(1200, "hidden units of the generator", CODE, low=1)
+    depth: int = setting(2, "hidden layers", CODE, low=1, high=16)
+    maxout_units: int = setting(240, "hidden units of the discriminator's maxout layers; 0 = no maxout", CODE, low=0)
+    maxout_pieces: int = setting(5, "affine maps of which a maxout unit is the largest", CODE, low=2)
+    dropout_input: float = setting(0.2, "dropout of the discriminator's input", CODE, low=0, high=0.9)
+    dropout: float = setting(0.5, "dropout of the discriminator's hidden units", CODE, low=0, high=0.9)
+    init_range: float = setting(0.05, "fully connected weights start uniform in ± this; 0 = PyTorch's", CODE, low=0)
+    opt_g: Optimizer = setting(Optimizer("sgd", lr=0.1, momentum=0.5), "the generator's optimizer", CODE)
+    opt_d: Optimizer = setting(Optimizer("sgd", lr=0.1, momentum=0.5), "the discriminator's optimizer", CODE)
+
+
+class GAN(Minimax):
+    """The minimax game between fully connected networks."""
+
+    Config = GANConfig
+    presets = {"tiny": {"width": 16, "z_dim": 8, "batch": 16, "maxout_units": 8, "maxout_pieces": 2}}
+
+    def networks(self, c: Any, data: DataSpec) -> tuple[nn.Module, nn.Module]:
+        if c.network == "dcgan":
+            return super().networks(c, data)
+        generator = mlp.Generator(data.shape, c.z_dim, c.width, c.depth, c.act_g, c.leak)
+        units, pieces = (c.maxout_units, c.maxout_pieces) if c.maxout_units else (c.width, 1)
+        critic = mlp.Discriminator(data.shape, units, c.depth, c.act_d, c.leak, pieces, c.dropout_input, c.dropout)
+        if c.init_range:
+            uniform_init(generator, c.init_range)
+            uniform_init(critic, c.init_range)
+        return generator, critic
+
+    @classmethod
+    def for_points(cls) -> dict[str, Any]:
+        plain = {"depth": 3, "maxout_units": 0, "dropout_input": 0.0, "dropout": 0.0, "init_range": 0.0}
+        return super().for_points() | plain

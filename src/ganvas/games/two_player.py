@@ -1,0 +1,166 @@
+"""What the classic games share: one generator, one discriminator or critic, and a choice of networks for both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ganvas.config import setting
+from ganvas.errors import UserError
+from ganvas.game import Batch, DataSpec, Game, Progress
+from ganvas.networks import dcgan, mlp
+from ganvas.networks.layers import normal_init
+from ganvas.optim import Optimizer
+from ganvas.priors import Prior
+
+TABLE_1 = "Table 1 of the seed blog"
+TABLE_3 = "Table 3 of the seed blog"
+
+
+@dataclass(frozen=True)
+class TwoPlayerConfig:
+    """Networks and tricks of a generator and a discriminator; defaults are DCGAN's of Tables 1 and 3 of the blog."""
+
+    batch: int = setting(128, "images a turn takes", TABLE_3, low=2)
+    network: Literal["dcgan", "mlp"] = setting("dcgan", "convolutional networks for images, or fully connected ones")
+    z_dim: int = setting(128, "dimensions of the latent", TABLE_3, low=1)
+    prior: Literal["uniform", "normal"] = setting("uniform", "what latents are drawn from", "the seed blog: uniform")
+    width: int = setting(128, "channels after the discriminator's first layer; the mlp's hidden units", TABLE_1, low=1)
+    max_width: int = setting(1024, "where the doubling of channels stops", TABLE_1, low=1)
+    depth: int = setting(3, "hidden layers of the mlp", low=1, high=16)
+    kernel: int = setting(5, "side of the convolutions' kernels", TABLE_1, low=2, high=9)
+    norm_g: Literal["batch", "layer", "none"] = setting("batch", "normalisation in the generator", TABLE_1)
+    norm_d: Literal["batch", "layer", "none"] = setting("batch", "normalisation in the discriminator", TABLE_1)
+    act_g: Literal["relu", "leaky-relu", "elu"] = setting("relu", "activation in the generator", TABLE_1)
+    act_d: Literal["relu", "leaky-relu", "elu"] = setting("leaky-relu", "activation in the discriminator", TABLE_1)
+    leak: float = setting(0.2, "slope of leaky ReLU below 0", TABLE_3, low=0, high=1)
+    init_std: float = setting(0.02, "standard deviation of the initial weights of dcgan networks", TABLE_3, above=0)
+    opt_g: Optimizer = setting(Optimizer(), "the generator's optimizer", TABLE_3)
+    opt_d: Optimizer = setting(Optimizer(), "the discriminator's optimizer", TABLE_3)
+    instance_noise: float = setting(
+        0.0, "noise added to what the discriminator sees, falling to 0 over the schedule", "Sønderby et al. 2017", low=0
+    )
+
+
+class TwoPlayer(Game):
+    """A generator `G`, a discriminator `D`, and a prior. Subclasses say what the two minimise."""
+
+    Config: ClassVar[type] = TwoPlayerConfig
+    presets = {"tiny": {"width": 8, "z_dim": 8, "batch": 16, "depth": 2}}
+    judges = "probability"
+
+    def __init__(self, config: Any, data: DataSpec):
+        super().__init__(config, data)
+        c = config
+        self.prior = Prior(c.z_dim, c.prior)
+        self.G, self.D = self.networks(config, data)
+        self.players = {
+            "G": self.player(self.G, c.opt_g.build(self.G), averaged=True),
+            "D": self.player(self.D, c.opt_d.build(self.D)),
+        }
+        self.register_buffer("noise_std", torch.tensor(float(c.instance_noise)))
+
+    def networks(self, c: Any, data: DataSpec) -> tuple[torch.nn.Module, torch.nn.Module]:
+        """The two networks of the configuration, initialised."""
+        if c.network == "mlp":
+            return (
+                mlp.Generator(data.shape, c.z_dim, c.width, c.depth, c.act_g, c.leak),
+                mlp.Discriminator(data.shape, c.width, c.depth, c.act_d, c.leak),
+            )
+        nets = (
+            dcgan.Generator(data.shape, c.z_dim, c.width, c.max_width, c.kernel, c.norm_g, c.act_g, c.leak),
+            dcgan.Discriminator(data.shape, c.width, c.max_width, c.kernel, c.norm_d, c.act_d, c.leak),
+        )
+        for net in nets:
+            normal_init(net, c.init_std)
+        return nets
+
+    @classmethod
+    def defaults(cls, data: DataSpec) -> Any:
+        """The paper's settings for images; small fully connected networks for the points of a 2-D world."""
+        if data.is_image:
+            return cls.Config()
+        return replace(cls.Config(), **cls.for_points())
+
+    @classmethod
+    def for_points(cls) -> dict[str, Any]:
+        """What differs on 2-D worlds: the papers' toy experiments use small networks and a Gaussian prior."""
+        adam = Optimizer(lr=1e-3, beta1=0.5, beta2=0.9)
+        return {
+            "network": "mlp",
+            "width": 128,
+            "batch": 256,
+            "z_dim": 2,
+            "prior": "normal",
+            "opt_g": adam,
+            "opt_d": adam,
+        }
+
+    @classmethod
+    def check(cls, config: Any, data: DataSpec) -> None:
+        if config.network == "mlp":
+            return
+        if not data.is_image:
+            raise UserError(
+                f"{cls.name}: network = dcgan makes images, not the points of a 2-D world; use --network mlp."
+            )
+        if data.size not in dcgan.SIZES or data.shape[1] != data.shape[2]:
+            raise UserError(
+                f"{cls.name} cannot make images of {data.shape[1]}×{data.shape[2]}: its convolutions halve a square of side "
+                f"{', '.join(map(str, dcgan.SIZES))} down to 4×4; use --size {cls.size_for(data.size, config)}, or --network mlp."
+            )
+
+    @classmethod
+    def size_for(cls, native: int, config: Any) -> int:
+        if config.network == "mlp":
+            return native
+        return next((s for s in dcgan.SIZES if s >= native), dcgan.SIZES[-1])
+
+    def begin(self, progress: Progress) -> None:
+        self.noise_std.fill_(self.config.instance_noise * (1 - progress.fraction))
+
+    def seen(self, b: Batch, x: Tensor) -> Tensor:
+        """What the discriminator sees of `x`: x, plus instance noise where it is on."""
+        if not self.config.instance_noise:
+            return x
+        return x + self.noise_std * b.chance.normal(*x.shape[1:], purpose="instance noise")
+
+    def verdict(self, b: Batch) -> Tensor:
+        """D(G(z)) in the generator's turn."""
+        return self.D(self.seen(b, self.G(b.noise(self.prior))))
+
+    def pair(self, b: Batch) -> tuple[Tensor, Tensor]:
+        """Real and generated samples as the discriminator sees them, in a turn in which the generator rests."""
+        with torch.no_grad():
+            fake = self.G(b.noise(self.prior)).to(b["x"].dtype)
+        return self.seen(b, b["x"]), self.seen(b, fake)
+
+    def verdicts(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """D(x) and D(G(z)): in two passes where D has BatchNorm, whose statistics must not mix, else in one."""
+        if self.config.network == "dcgan" and self.config.norm_d == "batch":
+            return self.D(real), self.D(fake)
+        on_real, on_fake = self.D(torch.cat([real, fake])).chunk(2)
+        return on_real, on_fake
+
+    def rehearse(self, batch: Batch) -> None:
+        self.G(batch.noise(self.prior))
+
+    @torch.no_grad()
+    def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Samples [n, *shape] in [−1, 1] from latents [n, z_dim]."""
+        return torch.cat([self.G(part) for part in z.split(256)]).float().contiguous()
+
+    def sample(self, n: int, seed: int = 0, labels: Any = None, truncation: float = 1.0) -> Tensor:
+        """`n` samples [n, *shape], float32, images in [−1, 1]; each is a function of (seed, its index) alone."""
+        if labels is not None:
+            raise UserError(f"{self.name} is not conditional: it cannot draw samples of a label; leave the label out.")
+        return self.generate(self.prior.seeded(n, seed, self.device, truncation))
+
+    @torch.no_grad()
+    def judge(self, x: Tensor) -> Tensor:
+        """[n]: the probability that a sample is real, or the critic's score."""
+        verdict = self.D(x).float()
+        return verdict.sigmoid() if self.judges == "probability" else verdict

@@ -1,0 +1,41 @@
+r"""Penalties on a critic's gradients. Always in float32, where second derivatives keep their meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ganvas.losses import precise
+
+
+def input_gradient(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """∇ₓ D(x) [B, ...] for each sample, differentiable with respect to the critic's weights.
+
+    The gradient of the summed outputs is each sample's own only where the critic treats samples apart, so a critic
+    with BatchNorm must not come here (Gulrajani et al. 2017, §4, "No critic batch normalization").
+    """
+    if torch.compiler.is_compiling():  # autograd.grad(create_graph=True) cannot be traced, functional gradients can
+        return torch.func.grad(lambda t: precise(critic(t)).sum())(x)
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(precise(critic(x)).sum(), x, create_graph=True)[0]
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor, target: float = 1.0
+) -> Tensor:
+    """E (‖∇ D(x̂)‖₂ − target)² at x̂ = ε·x + (1 − ε)·G(z) (Gulrajani et al. 2017, Eq. 3, without its λ).
+
+    Args:
+        critic: maps samples [B, ...] to scores [B] or [B, 1].
+        real, fake: samples [B, ...].
+        mix: ε, uniform in [0, 1), one number per sample [B].
+        target: the norm that is not punished; 1 for a 1-Lipschitz critic.
+    """
+    assert mix.shape == (len(real),), "one interpolation per sample"
+    with torch.autocast(real.device.type, enabled=False):
+        real = precise(real)
+        epsilon = mix.to(real.dtype).view(-1, *[1] * (real.dim() - 1))
+        gradient = input_gradient(critic, epsilon * real + (1 - epsilon) * fake.to(real.dtype))
+        return (gradient.flatten(1).norm(dim=1) - target).square().mean()

@@ -1,0 +1,1 @@
+"""What players are made of: a file for each family of architectures."""

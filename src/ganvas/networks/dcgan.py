@@ -1,0 +1,82 @@
+"""The all-convolutional networks of DCGAN (Radford et al. 2016), in the widths of Table 1 of the seed blog.
+
+At 64×64 the discriminator's volumes are 32²×128, 16²×256, 8²×512, 4²×1024, and the generator mirrors them. Other sizes
+(16 … 256) add or drop halvings; channels double from `width` at each and stop at `max_width`. A convolution before BatchNorm has no
+bias: BatchNorm subtracts it again, and Adam would blow up the rounding noise of its gradient.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from ganvas.networks.conv import Conv, TransposedConv
+from ganvas.networks.layers import activation, log2_exact, normalisation
+
+SIZES = (16, 32, 64, 128, 256)
+
+
+def widths(size: int, width: int, max_width: int) -> list[int]:
+    """Channels after each halving of the discriminator, from `size`/2 down to 4×4."""
+    halvings = (log2_exact(size) or 0) - 2
+    assert halvings > 0, size
+    return [min(width * 2**i, max_width) for i in range(halvings)]
+
+
+class Generator(nn.Module):
+    """z [B, z_dim] → images [B, C, size, size] in [−1, 1]: a linear projection, then transposed convolutions."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        z_dim: int,
+        width: int,
+        max_width: int,
+        kernel: int,
+        norm: str,
+        act: str,
+        leak: float,
+    ):
+        super().__init__()
+        channels, size, _ = shape
+        volumes = widths(size, width, max_width)[::-1]
+        self.project = nn.Linear(z_dim, 16 * volumes[0])
+        self.first = nn.Sequential(normalisation(norm, volumes[0]), activation(act, leak))
+        layers: list[nn.Module] = []
+        for c_in, c_out in pairwise(volumes):
+            layers += [
+                TransposedConv(c_in, c_out, kernel, bias=norm != "batch"),
+                normalisation(norm, c_out),
+                activation(act, leak),
+            ]
+        self.body = nn.Sequential(*layers, TransposedConv(volumes[-1], channels, kernel), nn.Tanh())
+
+    def forward(self, z: Tensor) -> Tensor:
+        volume = (
+            self.project(z).view(len(z), 4, 4, -1).permute(0, 3, 1, 2)
+        )  # channels last, as the convolutions like it
+        return self.body(self.first(volume))
+
+
+class Discriminator(nn.Module):
+    """Images [B, C, size, size] → scores [B]: strided convolutions (no norm on the first), then a linear projection."""
+
+    def __init__(
+        self, shape: tuple[int, ...], width: int, max_width: int, kernel: int, norm: str, act: str, leak: float
+    ):
+        super().__init__()
+        channels, size, _ = shape
+        volumes = widths(size, width, max_width)
+        layers: list[nn.Module] = [Conv(channels, volumes[0], kernel), activation(act, leak)]
+        for c_in, c_out in pairwise(volumes):
+            layers += [
+                Conv(c_in, c_out, kernel, bias=norm != "batch"),
+                normalisation(norm, c_out),
+                activation(act, leak),
+            ]
+        self.body = nn.Sequential(*layers)
+        self.project = nn.Linear(16 * volumes[-1], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.project(self.body(x).flatten(1)).squeeze(1)

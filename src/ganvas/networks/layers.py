@@ -1,0 +1,109 @@
+"""Layers that behave the same on one process and on many, on a batch and on its micro-batches."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ganvas import processes, rng
+from ganvas.losses import precise
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation (Ioffe and Szegedy 2015) over the global batch: statistics are summed over the processes.
+
+    Input [B, C, H, W] or [B, C].
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        assert input.dim() in (2, 4), input.shape
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training or processes.world_size() == 1:
+            return super().forward(input)
+        dims = [d for d in range(input.dim()) if d != 1]
+        shape = [-1 if d == 1 else 1 for d in range(input.dim())]
+        x = precise(input)
+        count = x.numel() / x.shape[1] * processes.world_size()
+        mean = processes.differentiable_sum(x.sum(dims)) / count
+        centred = x - mean.view(shape)
+        var = processes.differentiable_sum(centred.square().sum(dims)) / count
+        if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
+            with torch.no_grad():
+                self.num_batches_tracked += 1  # type: ignore[operator]
+                rate = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum  # type: ignore[arg-type]
+                self.running_mean.lerp_(mean, rate)
+                self.running_var.lerp_(var * count / (count - 1), rate)
+        y = centred * (var + self.eps).rsqrt().view(shape)
+        if self.affine:
+            y = y * self.weight.view(shape) + self.bias.view(shape)
+        return y.to(input.dtype)
+
+
+def normalisation(kind: str, channels: int) -> nn.Module:
+    """`batch`, `layer` (over channels and positions, with a gain and bias per channel, as WGAN-GP's code), or `none`."""
+    if kind == "batch":
+        return BatchNorm(channels)
+    return nn.GroupNorm(1, channels) if kind == "layer" else nn.Identity()
+
+
+def activation(kind: str, leak: float = 0.2) -> nn.Module:
+    """`relu`, `leaky-relu` with slope `leak`, `elu`, or `none`."""
+    if kind == "relu":
+        return nn.ReLU()
+    if kind == "leaky-relu":
+        return nn.LeakyReLU(leak)
+    return nn.ELU() if kind == "elu" else nn.Identity()
+
+
+class Maxout(nn.Module):
+    """The largest of `pieces` affine maps (Goodfellow et al. 2013): [B, inputs] → [B, units]."""
+
+    def __init__(self, inputs: int, units: int, pieces: int):
+        super().__init__()
+        self.linear, self.units, self.pieces = nn.Linear(inputs, units * pieces), units, pieces
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x).view(len(x), self.units, self.pieces).amax(2)
+
+
+class Dropout(nn.Module):
+    """Dropout (Srivastava et al. 2014) whose mask is drawn from the turn's own random numbers.
+
+    So a resumed run, two processes and micro-batches drop the same units. Outside of training it does nothing.
+    """
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        chance = rng.current()
+        if not self.training or self.p == 0 or chance is None:
+            return x
+        keep = chance.uniform_like(x, "dropout") >= self.p
+        return x * keep / (1 - self.p)
+
+
+def normal_init(net: nn.Module, std: float) -> None:
+    """Weights of every linear and convolutional layer from N(0, std²), biases 0 (Radford et al. 2016, §4)."""
+    for m in net.modules():
+        if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(m.weight, std=std)
+            if m.bias is not None:
+                nn.init.zeros_(m.bias)
+
+
+def uniform_init(net: nn.Module, limit: float) -> None:
+    """Weights of every linear layer uniform in [−limit, limit], biases 0."""
+    for m in net.modules():
+        if isinstance(m, nn.Linear):
+            nn.init.uniform_(m.weight, -limit, limit)
+            nn.init.zeros_(m.bias)
+
+
+def log2_exact(n: int) -> int | None:
+    """k where n = 2ᵏ, or None."""
+    return int(math.log2(n)) if n > 0 and n & (n - 1) == 0 else None

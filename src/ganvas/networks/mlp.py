@@ -1,0 +1,52 @@
+"""Fully connected networks: Goodfellow's of 2014 for images, and small ones for the points of 2-D worlds."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from ganvas.networks.layers import Dropout, Maxout, activation
+
+
+class Generator(nn.Module):
+    """z [B, z_dim] → samples [B, *shape]: ReLU layers; tanh for images in [−1, 1], no squashing for points."""
+
+    def __init__(self, shape: tuple[int, ...], z_dim: int, width: int, depth: int, act: str, leak: float):
+        super().__init__()
+        self.shape = shape
+        sides = [z_dim, *[width] * depth]
+        hidden = [m for a, b in pairwise(sides) for m in (nn.Linear(a, b), activation(act, leak))]
+        self.body = nn.Sequential(*hidden, nn.Linear(sides[-1], math.prod(shape)))
+        self.squash = nn.Tanh() if len(shape) == 3 else nn.Identity()
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.squash(self.body(z)).view(len(z), *self.shape)
+
+
+class Discriminator(nn.Module):
+    """Samples [B, *shape] → scores [B]: maxout layers where `pieces` > 1, else `act`; dropout before each layer."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        width: int,
+        depth: int,
+        act: str,
+        leak: float,
+        pieces: int = 1,
+        dropout_input: float = 0.0,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        sides = [math.prod(shape), *[width] * depth]
+        layers: list[nn.Module] = []
+        for i, (a, b) in enumerate(pairwise(sides)):
+            layers += [Dropout(dropout if i else dropout_input)]
+            layers += [Maxout(a, b, pieces)] if pieces > 1 else [nn.Linear(a, b), activation(act, leak)]
+        self.body = nn.Sequential(*layers, Dropout(dropout))
+        self.project = nn.Linear(sides[-1], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.project(self.body(x.flatten(1))).squeeze(1)

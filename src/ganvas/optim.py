@@ -1,0 +1,60 @@
+"""Optimizers as plain settings, and learning rates as pure functions of progress."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from ganvas.config import setting
+from ganvas.game import Player, Progress
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """A player's optimizer: which one, and its numbers."""
+
+    kind: Literal["adam", "rmsprop", "sgd"] = setting("adam", "which optimizer")
+    lr: float = setting(2e-4, "base learning rate", above=0)
+    beta1: float = setting(0.5, "Adam's decay of the mean gradient", low=0, high=0.9999)
+    beta2: float = setting(0.999, "Adam's decay of the mean squared gradient", low=0, high=0.99999)
+    momentum: float = setting(0.0, "SGD's and RMSProp's momentum", low=0, high=0.9999)
+    weight_decay: float = setting(0.0, "L2 penalty on the weights", low=0)
+
+    def build(self, net: nn.Module) -> torch.optim.Optimizer:
+        """The optimizer of the network's parameters, fused where PyTorch can."""
+        parameters = list(net.parameters())
+        if self.kind == "adam":
+            betas = (float(self.beta1), float(self.beta2))  # an int among the betas crashes recent releases
+            return torch.optim.Adam(parameters, lr=self.lr, betas=betas, weight_decay=self.weight_decay, fused=True)
+        if self.kind == "sgd":
+            return torch.optim.SGD(
+                parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
+            )
+        return torch.optim.RMSprop(
+            parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, foreach=True
+        )
+
+
+def lr_factor(schedule: str, progress: Progress, warmup_kimg: float) -> float:
+    """What the base learning rates are multiplied with.
+
+    `constant` stays 1; `linear` is 1 for the first half of the schedule and falls to 0 over the second (CycleGAN's);
+    `cosine` falls from 1 to 0. A warm-up rises linearly from 0 over its thousand images.
+    """
+    t = progress.fraction
+    factor = 1.0
+    if schedule == "linear":
+        factor = min(1.0, 2 - 2 * t)
+    elif schedule == "cosine":
+        factor = 0.5 * (1 + math.cos(math.pi * t))
+    return factor * (min(progress.kimg / warmup_kimg, 1.0) if warmup_kimg > 0 else 1.0)
+
+
+def set_learning_rate(player: Player, factor: float) -> None:
+    """Base learning rate times `factor`, in every group of the player's optimizer."""
+    for group in player.opt.param_groups:
+        group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor

@@ -1,0 +1,61 @@
+"""What the processor does well: which number format to compute in, decided by what it really supports."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+
+import torch
+
+from ganvas.errors import UserError
+
+
+@cache
+def native_bf16(device: torch.device) -> str:
+    """The unit that multiplies bfloat16 in hardware on this device ("AMX", "AVX512-BF16", "sm_90"), or ""."""
+    if device.type == "cuda":
+        major, minor = torch.cuda.get_device_capability(device)
+        return f"sm_{major}{minor}" if major >= 8 else ""
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    if capabilities.get("amx_bf16"):
+        return "AMX"
+    return "AVX512-BF16" if capabilities.get("avx512_bf16") else ""
+
+
+def choose(wanted: str, device: torch.device, *, worthwhile: bool = True) -> str:
+    """`"bf16"` or `"fp32"` for `auto`: bf16 where the processor has it in hardware and the networks are large enough.
+
+    An explicit wish is always met: bf16 without hardware support is slow, not wrong.
+    """
+    if wanted != "auto":
+        return wanted
+    return "bf16" if worthwhile and native_bf16(device) else "fp32"
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager:
+    """The context in which networks run: matrix products and convolutions in bf16, sensitive operations in fp32."""
+    if precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def device_for(wanted: str) -> torch.device:
+    """The device of `auto`, `cpu`, `cuda`, `cuda:1`; a GPU that is not there is told."""
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise UserError(f"--device {wanted} is not a device; give auto, cpu, cuda or cuda:N.") from None
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"--device {wanted} is not supported; give auto, cpu, cuda or cuda:N.")
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if count == 0:
+            build = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no GPU was found"
+            raise UserError(f"--device {wanted}: {build}; use --device cpu, or install a CUDA build of PyTorch.")
+        if device.index is not None and device.index >= count:
+            raise UserError(
+                f"--device {wanted}: this machine has {count} GPU(s), numbered from 0; give a smaller number."
+            )
+    return device

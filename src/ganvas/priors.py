@@ -1,0 +1,38 @@
+"""The distributions that generators start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ganvas.errors import UserError
+from ganvas.rng import generator
+
+_BLOCK = 64  # seeded latents are drawn in blocks, so that the first 32 of 64 samples are the 32 of a smaller draw
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Independent standard normal, or uniform on [-1, 1], in `dim` dimensions."""
+
+    dim: int
+    kind: Literal["normal", "uniform"] = "normal"
+
+    def draw(self, n: int, g: torch.Generator) -> Tensor:
+        """Latents [n, dim] on the generator's device."""
+        if self.kind == "normal":
+            return torch.randn(n, self.dim, generator=g, device=g.device)
+        return torch.rand(n, self.dim, generator=g, device=g.device) * 2 - 1
+
+    def seeded(self, n: int, seed: int, device: torch.device | str = "cpu", truncation: float = 1.0) -> Tensor:
+        """Latents [n, dim]; each is a function of (seed, its index) alone, whatever `n` is.
+
+        `truncation` ψ in [0, 1] pulls every latent towards the prior's mean: ψ = 1 leaves it, ψ = 0 gives the mean.
+        """
+        if not 0 <= truncation <= 1:
+            raise UserError(f"truncation = {truncation:g} is out of range; give a number from 0 (the mean) to 1 (all).")
+        blocks = [self.draw(_BLOCK, generator("sample", seed, b, device=device)) for b in range(-(-n // _BLOCK))]
+        return torch.cat(blocks)[:n] * truncation if n else torch.empty(0, self.dim, device=device)

@@ -1,0 +1,116 @@
+"""Many processes, started by `torchrun`: who we are, and the sums that keep all of us equal.
+
+DistributedDataParallel is not used: a turn that is only a penalty leaves some parameters without a gradient, which it
+reduces wrongly. One flat all-reduce of a player's gradients after the backward pass is exact in every case.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def world_size() -> int:
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def start(device: torch.device) -> None:
+    """Joins the group that torchrun set up, if it did: gloo between CPUs, NCCL between GPUs."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+
+
+def stop() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def barrier() -> None:
+    if world_size() > 1:
+        dist.barrier()
+
+
+def any_rank(flag: bool, device: torch.device) -> bool:
+    """Whether the flag is up on any process; all of them agree on the answer."""
+    if world_size() == 1:
+        return flag
+    up = torch.tensor(float(flag), device=device)
+    dist.all_reduce(up, op=dist.ReduceOp.MAX)
+    return bool(up.item())
+
+
+def mean_gradients(parameters: Sequence[Tensor]) -> None:
+    """Replaces every gradient by its mean over the processes.
+
+    One flat all-reduce carries the gradients and, behind them, how many processes have each: a gradient that is None
+    everywhere stays None, one that is None somewhere counts as zero there.
+    """
+    n = world_size()
+    if n == 1:
+        return
+    grads = [p.grad for p in parameters]
+    have = torch.tensor([g is not None for g in grads], dtype=parameters[0].dtype, device=parameters[0].device)
+    pieces = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, grads, strict=True)]
+    flat = torch.cat([*(g.flatten() for g in pieces), have])
+    dist.all_reduce(flat)
+    shares = flat[-len(grads) :].tolist()
+    offset = 0
+    for p, share in zip(parameters, shares, strict=True):
+        if share:
+            p.grad = beside(p, (flat[offset : offset + p.numel()] / n).view(p.shape))
+        offset += p.numel()
+
+
+def beside(p: Tensor, values: Tensor) -> Tensor:
+    """`values` in the very strides of the parameter `p`.
+
+    Fused optimizers walk a parameter, its gradient and its moments as flat memory: with other strides (a channels_last
+    weight, a contiguous gradient) they silently pair the wrong numbers.
+    """
+    if values.stride() == p.stride() and values.dtype == p.dtype:
+        return values
+    return torch.empty_like(p, requires_grad=False).copy_(values)
+
+
+def mean(values: Tensor) -> Tensor:
+    """The mean of a tensor over the processes."""
+    if (n := world_size()) > 1:
+        dist.all_reduce(values)
+        values /= n
+    return values
+
+
+def concatenate(x: Tensor) -> Tensor:
+    """The tensors [rows, ...] of all processes, one after the other in rank order; every process has as many rows."""
+    if (n := world_size()) == 1:
+        return x
+    parts = [torch.empty_like(x) for _ in range(n)]
+    dist.all_gather(parts, x.contiguous())
+    return torch.cat(parts)
+
+
+class _Sum(torch.autograd.Function):
+    """All-reduce whose gradient is all-reduced too, so that statistics of the global batch are differentiated whole."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:  # type: ignore[override]
+        x = x.clone()
+        dist.all_reduce(x)
+        return x
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:  # type: ignore[override]
+        return _Sum.apply(grad)  # type: ignore[return-value]
+
+
+def differentiable_sum(x: Tensor) -> Tensor:
+    """The sum over the processes, differentiable any number of times."""
+    return _Sum.apply(x) if world_size() > 1 else x  # type: ignore[return-value]

@@ -1,0 +1,212 @@
+"""Everything a run writes while it is played: log lines, TensorBoard, sample grids, checkpoints, evaluations, the report."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import psutil
+
+from ganvas import checkpoint
+from ganvas.data import Dataset
+from ganvas.engine import Session, averaged
+from ganvas.errors import UserError
+from ganvas.game import Game, Judges, Samples
+from ganvas.report import grid, page, terminal
+from ganvas.run import Run, append_json, write_checkpoint
+
+GRID = 64
+POINTS = 2500
+
+
+class Recorder:
+    """Writes the run directory of one training process, and shows people how it goes."""
+
+    def __init__(self, run: Run, game: Game, dataset: Dataset, session: Session, *, quiet: bool = False):
+        self.run, self.game, self.dataset, self.session = run, game, dataset, session
+        title = f"{run.game_name} on {dataset.name} · {session.precision} on {session.device} · {run.dir}"
+        self.display = terminal.display(session.settings.kimg, title, quiet)
+        self.watch = Stopwatch()
+        self.board: Any = None
+        self._ticked = (session.clock.nimg, 0.0, session.progress.kimg)
+        self._earlier_s = session.clock.seconds
+
+    def __enter__(self) -> Self:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.board = SummaryWriter(str(self.run.dir), purge_step=self.session.clock.nimg or None)
+        self.display.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.display.__exit__(*error)
+        self.board.close()
+
+    def begin(self, resumed: Path | None) -> None:
+        """The first lines and pictures of a run, or the mark where it goes on."""
+        kimg = self.session.progress.kimg
+        for problem in self.run.config["data"].get("problems", [])[:5] if resumed is None else []:
+            self.warn(f"{problem['file']} was skipped: {problem['why']}")
+        if self.session.settings.accumulate > 1 and "accumulation" in self.game.exempt:
+            self.warn(f"--accumulate changes this game: {self.game.exempt['accumulation']}.")
+        if resumed is not None:
+            self.log({"event": "resumed", "kimg": kimg, "from": resumed.name})
+            self.display.note(f"resumed from {resumed} at {kimg:.3f} kimg")
+        else:
+            with averaged(self.game):
+                self._reals()
+                self._picture("000000")
+        self.watch.start()
+
+    def tick(self, force: bool = False) -> None:
+        """A line of the log, when a hundredth of the budget or half a minute has passed since the last."""
+        clock, now = self.session.clock, self.watch.seconds
+        nimg, seconds, _ = self._ticked
+        passed, share = now - seconds, (clock.nimg - nimg) / (self.session.settings.kimg * 1000)
+        if not (force or passed >= 30 or (passed >= 0.5 and share >= 0.01)) or clock.nimg == nimg:
+            return
+        self._ticked = (clock.nimg, now, self.session.progress.kimg)
+        clock.seconds = self._earlier_s + now
+        record = {
+            "kimg": self.session.progress.kimg,
+            "nimg": clock.nimg,
+            "round": clock.round,
+            **{f"updates/{n}": count for n, count in clock.updates.items()},
+            **self.session.meter.read(),
+            **{f"lr/{n}": p.opt.param_groups[0]["lr"] for n, p in self.game.players.items()},
+            **self._measure_world(),
+            "img_per_s": (clock.nimg - nimg) / max(passed, 1e-9),
+            "sec_per_kimg": passed / max(clock.nimg - nimg, 1) * 1000,
+            "elapsed_s": clock.seconds,
+            "memory_gb": self._memory_gb(),
+        }
+        self.log(record)
+        self.display.tick(record)
+        for key, value in record.items():
+            self.board.add_scalar(key, value, clock.nimg)
+
+    def snapshot(self, evaluate: bool = True) -> None:
+        """Samples from the fixed latents, a checkpoint, the evaluations asked for, and the report."""
+        self.watch.pause()
+        clock = self.session.clock
+        before = self.game.training
+        directory = write_checkpoint(self.run, self.game, clock, self.run.config["keep"], self.best())
+        with averaged(self.game):
+            picture = self._picture(directory.name)
+            wanted = self.run.config["metrics"]
+            if wanted and evaluate:
+                self._evaluate(wanted, directory.name)
+        assert self.game.training == before
+        self.log({"event": "snapshot", "kimg": self.session.progress.kimg, "checkpoint": directory.name})
+        if picture is not None:
+            self.display.note(f"{directory.relative_to(self.run.dir)} and {picture.relative_to(self.run.dir)} written")
+        self.board.flush()
+        page.write(self.run.dir)
+        self.watch.start()
+
+    def end(self, event: str) -> None:
+        """The last line, and the report that shows it."""
+        self.log({"event": event, "kimg": self.session.progress.kimg})
+        page.write(self.run.dir)
+
+    def log(self, record: dict[str, Any]) -> None:
+        try:
+            self.run.log(record)
+        except OSError as e:
+            if not checkpoint.is_full(e):
+                raise
+            raise UserError(
+                f"The disk is full: {self.run.dir / 'log.jsonl'} could not be written. {self.last_good()}"
+            ) from e
+
+    def warn(self, text: str) -> None:
+        self.log({"warning": text, "kimg": self.session.progress.kimg})
+        self.display.note(f"warning: {text}")
+
+    def last_good(self) -> str:
+        """The sentence that tells where a stopped run can go on."""
+        found = self.run.checkpoints
+        if not found:
+            return f"There was no checkpoint yet; {self.run.dir} can be begun again with --resume."
+        return f"The last good state is {found[-1]}; go on from it with `ganvas train --resume {self.run.dir}`."
+
+    def best(self) -> str | None:
+        """The checkpoint with the lowest value of the first metric so far."""
+        file = self.run.dir / "metrics.jsonl"
+        if not file.exists() or not self.run.config["metrics"]:
+            return None
+        lines = [json.loads(line) for line in file.read_text().splitlines() if line.endswith("}")]
+        first = [(next(iter(x["metrics"].values()))["value"], x["checkpoint"]) for x in lines if x.get("metrics")]
+        return min(first)[1] if first else None
+
+    def _evaluate(self, wanted: list[str], name: str) -> None:
+        from ganvas import metrics
+
+        record = metrics.evaluate(self.game, self.dataset, metrics=tuple(wanted), device=self.session.device)
+        append_json(self.run.dir / "metrics.jsonl", {"kimg": self.session.progress.kimg, "checkpoint": name, **record})
+        for metric, result in record["metrics"].items():
+            self.board.add_scalar(f"metrics/{metric}", result["value"], self.session.clock.nimg)
+            floor = f" (real against real {result['floor']:.3g})" if "floor" in result else ""
+            self.display.note(f"{metric} {result['value']:.3g}{floor}, features {record['features']}")
+
+    def _reals(self) -> None:
+        if self.dataset.world is None:
+            # the first of the shuffled order: in a set sorted by class, the first files are all alike
+            order = np.random.default_rng(0).permutation(len(self.dataset))[:GRID]
+            grid.save_grid(self.run.dir / "reals.png", np.asarray(self.dataset.samples[np.sort(order)]))
+
+    def _picture(self, name: str) -> Path | None:
+        """Draws what the averaged game makes now, always from the same latents."""
+        if not isinstance(self.game, Samples):
+            return None
+        path = self.run.dir / "samples" / f"fakes-{name}.png"
+        if self.dataset.world is not None:
+            from ganvas.report import points
+
+            fake = self.game.sample(POINTS).cpu().numpy()
+            judge = self.game.judge if isinstance(self.game, Judges) else None
+            judges = self.game.judges if isinstance(self.game, Judges) else "probability"
+            points.figure(path, self.dataset.world, self.dataset.samples[:POINTS], fake, judge, judges)
+        else:
+            grid.save_grid(path, grid.to_uint8(self.game.sample(GRID)))
+        self._show(path)
+        return path
+
+    def _show(self, path: Path) -> None:
+        from PIL import Image
+
+        self.board.add_image("fakes", np.asarray(Image.open(path).convert("RGB")), self.session.clock.nimg, dataformats="HWC")
+
+    def _measure_world(self) -> dict[str, float]:
+        if self.dataset.world is None or not isinstance(self.game, Samples):
+            return {}
+        with averaged(self.game):
+            points = self.game.sample(POINTS).cpu().numpy()
+        return {k: float(v) for k, v in self.dataset.world.measure(points).items()}
+
+    def _memory_gb(self) -> float:
+        import torch
+
+        if self.session.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.session.device) / 2**30
+        return psutil.Process().memory_info().rss / 2**30
+
+
+class Stopwatch:
+    """Seconds of play: snapshots and evaluations do not count."""
+
+    def __init__(self) -> None:
+        self._sum, self._since = 0.0, None
+
+    def start(self) -> None:
+        self._since = time.perf_counter()
+
+    def pause(self) -> None:
+        self._sum, self._since = self.seconds, None
+
+    @property
+    def seconds(self) -> float:
+        return self._sum + (time.perf_counter() - self._since if self._since is not None else 0.0)

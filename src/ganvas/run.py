@@ -1,0 +1,194 @@
+"""A run directory: what was asked for, what happened, and what came of it. Readable with nothing but a text editor."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganvas import checkpoint, games
+from ganvas.config import from_json, to_json
+from ganvas.errors import UserError
+from ganvas.game import DataSpec, Game
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = 1
+
+
+class Run:
+    """A run on disk. Opening one reads its configuration and checks nothing else."""
+
+    def __init__(self, directory: Path | str):
+        self.dir = Path(directory)
+        try:
+            self.config: dict[str, Any] = json.loads((self.dir / "config.json").read_text())
+            assert isinstance(self.config, dict) and self.config["format"] <= FORMAT
+        except FileNotFoundError:
+            what = "has no config.json, so it is no run" if self.dir.is_dir() else "does not exist"
+            raise UserError(f"{self.dir} {what}; give the directory that `ganvas train` made, such as runs/00000-dcgan-digits.") from None
+        except (ValueError, KeyError, TypeError, AssertionError, OSError) as e:
+            raise UserError(f"{self.dir / 'config.json'} cannot be read as a run's configuration ({e or type(e).__name__}).") from None
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.dir)!r})"
+
+    @property
+    def game_name(self) -> str:
+        return self.config["game"]
+
+    @property
+    def spec(self) -> DataSpec:
+        d = self.config["data"]
+        return DataSpec(tuple(d["shape"]), len(d["label_names"]))
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        return checkpoint.listed(self.dir / "checkpoints")
+
+    def game_config(self) -> Any:
+        return from_json(games.find(self.game_name).Config, self.config["config"], f"{self.dir / 'config.json'}")
+
+    def build(self) -> Game:
+        """The game as it was configured, with fresh weights."""
+        return games.find(self.game_name)(self.game_config(), self.spec)
+
+    def latest(self) -> Path:
+        """The newest checkpoint."""
+        found = self.checkpoints
+        if not found:
+            raise UserError(f"{self.dir} has no checkpoint yet; train it first, or give another run.")
+        return found[-1]
+
+    def game(self, at: Path | None = None, device: torch.device | str = "cpu") -> Game:
+        """The trained game in evaluation mode with its averaged weights, from the newest checkpoint or the one given."""
+        game = self.build()
+        checkpoint.load_averaged(at or self.latest(), game)
+        return game.to(device).eval().requires_grad_(False)
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        """Appends a line to log.jsonl, in one write, so that a line is there whole or torn at the very end."""
+        append_json(self.dir / "log.jsonl", record)
+
+
+def append_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Appends one JSON line; a torn last line (a process killed while writing) is ended first."""
+    finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
+    line = json.dumps(finite, ensure_ascii=False) + "\n"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        end = os.lseek(descriptor, 0, os.SEEK_END)
+        torn = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
+        os.write(descriptor, (b"\n" if torn else b"") + line.encode())
+    finally:
+        os.close(descriptor)
+
+
+def open_run(path: Path | str) -> tuple[Run, Path | None]:
+    """The run, and the checkpoint if the path is that of one inside a run."""
+    path = Path(path)
+    if path.parent.name == "checkpoints" and not (path / "config.json").exists():
+        return Run(path.parent.parent), path
+    return Run(path), None
+
+
+def create(directory: Path | None, config: dict[str, Any], stem: str) -> Run:
+    """Makes the run directory, which must not exist; without a name, the next free `runs/NNNNN-stem`."""
+    if directory is not None:
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            raise UserError(
+                f"{directory} exists already and is left as it is; give another --out, or continue it with --resume {directory}."
+            ) from None
+        except OSError as e:
+            raise UserError(f"--out {directory} cannot be made: {e.strerror}.") from None
+    else:
+        directory = _next(Path("runs"), re.sub(r"[^A-Za-z0-9_.+-]+", "-", stem)[:80])
+    for name in ("samples", "checkpoints"):
+        (directory / name).mkdir()
+    _write_config(directory, config)
+    return Run(directory)
+
+
+def _next(parent: Path, stem: str) -> Path:
+    """The directory with the next free number; two runs that start at once never share one, as making it is atomic."""
+    try:
+        parent.mkdir(exist_ok=True)
+        taken = [int(m[1]) for d in parent.iterdir() if (m := re.match(r"(\d{5,})-", d.name))]
+        number = max(taken, default=-1) + 1
+        while True:
+            try:
+                (directory := parent / f"{number:05d}-{stem}").mkdir()
+                return directory
+            except FileExistsError:
+                number += 1
+    except OSError as e:
+        raise UserError(f"{parent}/ cannot be written here: {e.strerror}; give --out DIR.") from None
+
+
+@contextmanager
+def locked(run: Run) -> Iterator[None]:
+    """Holds the run for one training process; a second one is refused. The lock dies with its process."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(run.dir / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"{run.dir} is being trained by another process; wait for it, or stop it first.") from None
+    except OSError as e:
+        raise UserError(f"{run.dir} cannot be written: {e.strerror}.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def update_config(run: Run, settings: Any) -> None:
+    """Writes a changed budget into config.json, so that the next `--resume` knows it."""
+    run.config["settings"] = to_json(settings)
+    _write_config(run.dir, run.config)
+
+
+def _write_config(directory: Path, config: dict[str, Any]) -> None:
+    aside = directory / ".config.json"
+    aside.write_text(json.dumps(config, indent=1, ensure_ascii=False))
+    aside.replace(directory / "config.json")
+
+
+def tidy(run: Run) -> None:
+    """Removes checkpoints that were being written when a process died."""
+    for aside in (run.dir / "checkpoints").glob(checkpoint.ASIDE + "*"):
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_checkpoint(run: Run, game: Game, clock: Any, keep: int, best: str | None = None) -> Path:
+    """A checkpoint named after the thousand images seen; afterwards all but the last `keep` and the best are removed."""
+    parent = run.dir / "checkpoints"
+    directory = parent / f"{clock.nimg // 1000:06d}"
+    if directory.exists():  # two within the same thousand
+        directory = parent / f"{clock.nimg / 1000:010.3f}"
+    if not directory.exists():
+        checkpoint.save(directory, game, clock)
+    for old in run.checkpoints[:-keep]:
+        if old.name != best:
+            shutil.rmtree(old)
+    return directory
+
+
+def set_aside_later(run: Run, than: Path) -> None:
+    """Renames checkpoints newer than the one a run goes on from, so that nothing is lost and nothing collides."""
+    for d in run.checkpoints:
+        if checkpoint.kimg_of(d) > checkpoint.kimg_of(than):
+            number = 0
+            while (aside := d.with_name(f"superseded-{number}-{d.name}")).exists():
+                number += 1
+            d.rename(aside)

@@ -1,0 +1,74 @@
+"""What the tests of games and engine share: tiny games, and a tiny set of images that is a pure function."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganvas import config, games, rng
+from ganvas.engine import Session, Settings, play
+from ganvas.game import DataSpec, Game
+
+IMAGES = DataSpec((1, 16, 16))
+POINTS = DataSpec((2,))
+
+
+class Patterns:
+    """64 smooth patterns (or points), repeated for ever: position p holds pattern p % 64."""
+
+    def __init__(self, spec: DataSpec):
+        g = rng.generator("patterns")
+        shape = spec.shape if not spec.is_image else (spec.channels, 4, 4)
+        x = torch.rand(64, *shape, generator=g) * 2 - 1
+        self.x = torch.nn.functional.interpolate(x, size=spec.shape[1:], mode="bilinear") if spec.is_image else x
+        self.y = torch.arange(64) % max(spec.classes, 1)
+
+    def batch(self, cursor: int, start: int, stop: int) -> dict[str, Tensor]:
+        rows = torch.arange(cursor + start, cursor + stop) % 64
+        return {"x": self.x[rows], "y": self.y[rows]}
+
+
+def tiny(name: str, spec: DataSpec = IMAGES, seed: int = 0, **changes: Any) -> Game:
+    """The game in its preset `tiny`."""
+    cls = games.find(name)
+    chosen = config.replace(config.preset(cls.defaults(spec), cls, "tiny"), changes, name)
+    with rng.seeded_globally("weights", seed):
+        return cls(chosen, spec)
+
+
+def session(game: Game, rounds: int = 0, **settings: Any) -> Session:
+    """A table in full precision for the game, with the budget of so many rounds."""
+    per_round = sum(max(t.repeat - 1, 0) for t in game.turns) + 1
+    values = {"kimg": max(rounds * per_round * game.config.batch / 1000, 1e-6), "precision": "fp32", "schedule_kimg": 1.0}
+    return Session(Settings(batch=game.config.batch, **(values | settings)), torch.device("cpu"))
+
+
+def played(name: str, rounds: int, spec: DataSpec = IMAGES, changes: dict[str, Any] | None = None, **settings: Any) -> Game:
+    """A tiny game after so many rounds."""
+    game = tiny(name, spec, **(changes or {}))
+    table = session(game, rounds, **settings)
+    table.seat(game)
+    for _ in play(game, Patterns(spec), table):
+        pass
+    return game
+
+
+def state(game: Game) -> dict[str, Tensor]:
+    """Everything that training changes: weights and game state, averages, moments."""
+    from ganvas.checkpoint import optimizer_state
+
+    everything = dict(game.state_dict())
+    for name, p in game.players.items():
+        everything |= {f"{name}/opt/{k}": v for k, v in optimizer_state(p)[0].items()}
+        if p.ema is not None:
+            everything |= {f"{name}/ema/{k}": v for k, v in p.ema.state_dict().items()}
+    return {k: copy.deepcopy(v.detach()) for k, v in everything.items()}
+
+
+def difference(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
+    """The largest difference between two states, relative to the largest entry of each tensor."""
+    assert a.keys() == b.keys()
+    return max(float((a[k].double() - b[k].double()).abs().max() / a[k].double().abs().max().clamp_min(1e-12)) if a[k].numel() else 0.0 for k in a)
