@@ -32,7 +32,11 @@ def specs(name: str) -> list[DataSpec]:
     return found
 
 
-CASES = [pytest.param(name, spec, id=f"{name}-{'images' if spec.is_image else 'points'}") for name in GAMES for spec in specs(name)]
+CASES = [
+    pytest.param(name, spec, id=f"{name}-{'images' if spec.is_image else 'points'}")
+    for name in GAMES
+    for spec in specs(name)
+]
 
 NOISY = {"instance_noise": 0.1}  # exercises random numbers inside the losses where a game has them
 
@@ -141,7 +145,10 @@ def _one_of_two(rank: int, folder: str) -> None:
             game = played(name, 3, spec, lively(name, spec), accumulate=1)
             table = session(game)
             reestimate(game, Patterns(spec), table)
-            save_file({k: v.contiguous() for k, v in state(game).items()}, f"{folder}/{name}-{spec.is_image}-{rank}.safetensors")
+            save_file(
+                {k: v.contiguous() for k, v in state(game).items()},
+                f"{folder}/{name}-{spec.is_image}-{rank}.safetensors",
+            )
     processes.stop()
 
 
@@ -234,7 +241,14 @@ def test_8_what_is_saved_samples_the_same_and_runs_no_code(name, spec, tmp_path,
     def forbidden(*args, **kwargs):
         raise AssertionError("loading a checkpoint runs code")
 
-    for module, function in ((pickle, "load"), (pickle, "loads"), (pickle, "Unpickler"), (torch, "load"), (builtins, "eval"), (builtins, "exec")):
+    for module, function in (
+        (pickle, "load"),
+        (pickle, "loads"),
+        (pickle, "Unpickler"),
+        (torch, "load"),
+        (builtins, "eval"),
+        (builtins, "exec"),
+    ):
         monkeypatch.setattr(module, function, forbidden)
     checkpoint.load_averaged(tmp_path / "000001", loaded)
     monkeypatch.undo()
@@ -245,7 +259,9 @@ def test_8_what_is_saved_samples_the_same_and_runs_no_code(name, spec, tmp_path,
         with averaged(game):
             assert torch.equal(game.sample(70, seed=3), loaded.sample(70, seed=3))
         assert not torch.equal(loaded.sample(4, seed=3), loaded.sample(4, seed=4))
-        assert torch.equal(loaded.sample(70, seed=3)[:5], loaded.sample(5, seed=3)), "a sample depends on its index alone"
+        assert torch.equal(loaded.sample(70, seed=3)[:5], loaded.sample(5, seed=3)), (
+            "a sample depends on its index alone"
+        )
 
 
 @pytest.mark.parametrize("name,spec", CASES)

@@ -42,11 +42,17 @@ def tiny(name: str, spec: DataSpec = IMAGES, seed: int = 0, **changes: Any) -> G
 def session(game: Game, rounds: int = 0, **settings: Any) -> Session:
     """A table in full precision for the game, with the budget of so many rounds."""
     per_round = sum(max(t.repeat - 1, 0) for t in game.turns) + 1
-    values = {"kimg": max(rounds * per_round * game.config.batch / 1000, 1e-6), "precision": "fp32", "schedule_kimg": 1.0}
+    values = {
+        "kimg": max(rounds * per_round * game.config.batch / 1000, 1e-6),
+        "precision": "fp32",
+        "schedule_kimg": 1.0,
+    }
     return Session(Settings(batch=game.config.batch, **(values | settings)), torch.device("cpu"))
 
 
-def played(name: str, rounds: int, spec: DataSpec = IMAGES, changes: dict[str, Any] | None = None, **settings: Any) -> Game:
+def played(
+    name: str, rounds: int, spec: DataSpec = IMAGES, changes: dict[str, Any] | None = None, **settings: Any
+) -> Game:
     """A tiny game after so many rounds."""
     game = tiny(name, spec, **(changes or {}))
     table = session(game, rounds, **settings)
@@ -71,4 +77,5 @@ def state(game: Game) -> dict[str, Tensor]:
 def difference(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
     """The largest difference between two states, relative to the largest entry of each tensor."""
     assert a.keys() == b.keys()
-    return max(float((a[k].double() - b[k].double()).abs().max() / a[k].double().abs().max().clamp_min(1e-12)) if a[k].numel() else 0.0 for k in a)
+    gaps = ((a[k].detach().double(), b[k].detach().double()) for k in a if a[k].numel())
+    return max(float((x - y).abs().max() / x.abs().max().clamp_min(1e-12)) for x, y in gaps)

@@ -92,9 +92,7 @@ def _check_range(value: Any, f: dataclasses.Field, name: str, where: str) -> Non
         and (above is None or value > above)
     )
     if not inside:
-        raise UserError(
-            f"{where}: {name} = {value:g} is out of range; give a number {_bounds(f) or 'that is finite'}."
-        )
+        raise UserError(f"{where}: {name} = {value:g} is out of range; give a number {_bounds(f) or 'that is finite'}.")
 
 
 def _bounds(f: dataclasses.Field) -> str:

@@ -25,8 +25,7 @@ def update(average: nn.Module, net: nn.Module, beta: float) -> None:
     Integers and vectors of power iterations are copied: an average of them means nothing. BatchNorm's running
     statistics are left alone: those of averaged weights are no average, so they are re-estimated (see `batch_norms`).
     """
-    old, new = list(average.parameters()), list(net.parameters())
-    torch._foreach_lerp_(old, new, 1.0 - beta)
+    torch._foreach_lerp_([*average.parameters()], [*net.parameters()], 1.0 - beta)
     owners = {id(b) for m in batch_norms(average) for b in m.buffers(recurse=False)}
     for a, b in zip(average.buffers(), net.buffers(), strict=True):
         if id(a) not in owners:

@@ -20,7 +20,7 @@ from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, Game, Player, Progress, Turn
 from ganvas.losses import precise
-from ganvas.optim import lr_factor, set_learning_rate
+from ganvas.optim import beside, lr_factor, set_learning_rate
 from ganvas.precision import autocast, choose
 
 
@@ -192,7 +192,7 @@ def backward(loss: Tensor | dict[str, Tensor], movers: dict[str, Player], scale:
         )
         for q, g in zip(parameters, gradients, strict=True):
             if g is not None:
-                q.grad = processes.beside(q, g) if q.grad is None else q.grad.add_(g)
+                q.grad = beside(q, g) if q.grad is None else q.grad.add_(g)
 
 
 @contextmanager

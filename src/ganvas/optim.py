@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ganvas.config import setting
 from ganvas.game import Player, Progress
@@ -37,6 +37,17 @@ class Optimizer:
         return torch.optim.RMSprop(
             parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, foreach=True
         )
+
+
+def beside(p: Tensor, values: Tensor) -> Tensor:
+    """`values` in the very strides of the parameter `p`.
+
+    Fused optimizers walk a parameter, its gradient and its moments as flat memory: with other strides (a channels_last
+    weight, a contiguous gradient) they silently pair the wrong numbers.
+    """
+    if values.stride() == p.stride() and values.dtype == p.dtype:
+        return values
+    return torch.empty_like(p, requires_grad=False).copy_(values)
 
 
 def lr_factor(schedule: str, progress: Progress, warmup_kimg: float) -> float:

@@ -13,6 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from ganvas.optim import beside
+
 
 def world_size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
@@ -67,17 +69,6 @@ def mean_gradients(parameters: Sequence[Tensor]) -> None:
         if share:
             p.grad = beside(p, (flat[offset : offset + p.numel()] / n).view(p.shape))
         offset += p.numel()
-
-
-def beside(p: Tensor, values: Tensor) -> Tensor:
-    """`values` in the very strides of the parameter `p`.
-
-    Fused optimizers walk a parameter, its gradient and its moments as flat memory: with other strides (a channels_last
-    weight, a contiguous gradient) they silently pair the wrong numbers.
-    """
-    if values.stride() == p.stride() and values.dtype == p.dtype:
-        return values
-    return torch.empty_like(p, requires_grad=False).copy_(values)
 
 
 def mean(values: Tensor) -> Tensor:

@@ -59,6 +59,14 @@ def test_settings_and_contents_change_the_fingerprint(photos: Path, tmp_path: Pa
     assert changed.samples[0].max() == 0
 
 
+def test_the_shape_is_part_of_the_fingerprint(tmp_path: Path) -> None:
+    for name, size, count in (("small", 4, 4), ("large", 8, 1)):  # the same bytes in all
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            Image.new("L", (size, size)).save(tmp_path / name / f"{i}.png")
+    assert load(tmp_path / "small").fingerprint != load(tmp_path / "large").fingerprint
+
+
 def test_skipped_pictures_leave_no_gap(photos: Path) -> None:
     for i in (0, 40, 69):
         (photos / f"{i:03}.png").write_text("not a picture")

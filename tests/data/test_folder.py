@@ -49,6 +49,9 @@ def test_listing(tmp_path: Path) -> None:
     d = load(tmp_path)
     assert d.labels is not None
     assert (d.labels.tolist(), d.label_names) == ([1, 0], ("0", "1"))
+    (tmp_path / "dataset.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"dataset\.json is not valid JSON"):
+        load(tmp_path)
 
 
 def test_what_cannot_be_read_is_skipped_and_listed(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import statistics
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +61,8 @@ def survey(source: Source) -> tuple[int, bool]:
         except (OSError, ValueError, TypeError):
             pass  # never surveyed, or damaged
 
-        seen, skipped = [], {}
+        seen: list[tuple[int, bool]] = []
+        skipped: dict[int, str] = {}
         for found, bad in _blocks(source, lambda image: (min(image.size), is_grey(image)), "looking at"):
             seen += found
             skipped |= bad
@@ -120,7 +121,8 @@ def _open(folder: Path) -> Packed | None:
 
 
 def _write(folder: Path, source: Source, size: int, channels: int) -> None:
-    pixels, skipped, count = hashlib.blake2b(digest_size=16), {}, 0
+    pixels, count = hashlib.blake2b(digest_size=16), 0
+    skipped: dict[int, str] = {}
 
     # Written as a plain file: a full disk is then an error that can be told, and under a memory map it is a crash.
     with (folder / "samples.npy").open("wb") as file:
@@ -161,14 +163,13 @@ def _blocks(source: Source, work: Callable[[Image.Image], T], doing: str) -> Ite
             try:
                 with source.read(i) as image:
                     good.append(work(image))
-            except UserError:
-                raise
             except Exception as e:  # a decoder may raise anything on a broken file, and the others are still good
                 bad[i] = (str(e).strip() or type(e).__name__).splitlines()[0][:200]
         return good, bad
 
     threads = os.cpu_count() or 1
-    pool, pending = ThreadPoolExecutor(threads), deque()
+    pool = ThreadPoolExecutor(threads)
+    pending: deque[Future[tuple[list[T], dict[int, str]]]] = deque()
     try:
         with _bar(source, doing) as advance:
             for start in range(0, len(source), _BLOCK):

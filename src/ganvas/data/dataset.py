@@ -77,14 +77,14 @@ def load(
     Raises:
         UserError: a name that is not found, a broken or empty source, a setting out of range.
     """
-    names = [os.fspath(n) for n in ([names] if isinstance(names, str | os.PathLike) else names)]
-    if not names:
+    wanted = [os.fspath(n) for n in ([names] if isinstance(names, str | os.PathLike) else names)]
+    if not wanted:
         raise UserError("no data is named; give a built-in set such as digits, a folder, or a zip archive.")
     if size is not None:
         _check_size(size)
     if channels not in (None, 1, 3):
         raise UserError(f"channels = {channels} is out of range; give 1 (grey) or 3 (RGB).")
-    found = [find(name, split) for name in names]
+    found = [find(name, split) for name in wanted]
     sources = [f for f in found if isinstance(f, Source)]
     worlds = [f for f in found if not isinstance(f, Source)]
     if not worlds:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganvas.config import setting
 from ganvas.errors import UserError
@@ -49,6 +49,9 @@ class TwoPlayer(Game):
     """A generator `G`, a discriminator `D`, and a prior. Subclasses say what the two minimise."""
 
     Config: ClassVar[type] = TwoPlayerConfig
+    G: nn.Module
+    D: nn.Module
+    noise_std: Tensor
     presets = {"tiny": {"width": 8, "z_dim": 8, "batch": 16, "depth": 2}}
     judges = "probability"
 
@@ -63,7 +66,7 @@ class TwoPlayer(Game):
         }
         self.register_buffer("noise_std", torch.tensor(float(c.instance_noise)))
 
-    def networks(self, c: Any, data: DataSpec) -> tuple[torch.nn.Module, torch.nn.Module]:
+    def networks(self, c: Any, data: DataSpec) -> tuple[nn.Module, nn.Module]:
         """The two networks of the configuration, initialised."""
         if c.network == "mlp":
             return (
@@ -162,5 +165,5 @@ class TwoPlayer(Game):
     @torch.no_grad()
     def judge(self, x: Tensor) -> Tensor:
         """[n]: the probability that a sample is real, or the critic's score."""
-        verdict = self.D(x).float()
+        verdict = self.D(x.to(self.device)).float()
         return verdict.sigmoid() if self.judges == "probability" else verdict

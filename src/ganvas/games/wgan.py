@@ -57,8 +57,8 @@ class WGAN(TwoPlayer):
     def after(self, turn: Turn, aux: Aux) -> Batch:
         if turn.players == ("D",):
             c = self.config.clip_weights
-            torch._foreach_clamp_min_(weights := list(self.D.parameters()), -c)
-            torch._foreach_clamp_max_(weights, c)
+            for weight in self.D.parameters():
+                weight.clamp_(-c, c)
         return Batch()
 
     @classmethod

@@ -8,4 +8,3 @@ from torch import Tensor
 def precise(x: Tensor) -> Tensor:
     """`x` in float32 at least: what networks put out in half precision is not averaged there."""
     return x.float() if x.dtype.itemsize < 4 else x
-

@@ -30,16 +30,16 @@ class BatchNorm(nn.BatchNorm2d):
         mean = processes.differentiable_sum(x.sum(dims)) / count
         centred = x - mean.view(shape)
         var = processes.differentiable_sum(centred.square().sum(dims)) / count
-        if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
-            with torch.no_grad():
-                self.num_batches_tracked += 1  # type: ignore[operator]
-                rate = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum  # type: ignore[arg-type]
-                self.running_mean.lerp_(mean, rate)
-                self.running_var.lerp_(var * count / (count - 1), rate)
-        y = centred * (var + self.eps).rsqrt().view(shape)
-        if self.affine:
-            y = y * self.weight.view(shape) + self.bias.view(shape)
-        return y.to(input.dtype)
+        with torch.no_grad():
+            assert (
+                self.num_batches_tracked is not None and self.running_mean is not None and self.running_var is not None
+            )
+            self.num_batches_tracked.add_(1)
+            rate = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+            self.running_mean.lerp_(mean, rate)
+            self.running_var.lerp_(var * count / (count - 1), rate)
+        scale = (var + self.eps).rsqrt() * self.weight
+        return (centred * scale.view(shape) + self.bias.view(shape)).to(input.dtype)
 
 
 def normalisation(kind: str, channels: int) -> nn.Module:

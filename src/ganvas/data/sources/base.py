@@ -46,8 +46,7 @@ class Source(ABC):
     def read(self, i: int) -> Image.Image:
         """The picture, of any mode and size; perhaps only its header has been read yet.
 
-        Raises:
-            UserError: the source as a whole is broken. Any other exception condemns this picture alone.
+        Whatever is raised here, or later by decoding, makes a problem of this picture and spares the others.
         """
 
     @abstractmethod

@@ -1,0 +1,152 @@
+"""`ganvas evaluate RUN|IMAGES`: how good samples are, beside what real images score against each other."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import Positional, arg
+
+from ganvas.cli.words import console, parse, print_json
+from ganvas.errors import UserError
+
+if TYPE_CHECKING:
+    from ganvas.data import Dataset
+
+_MOST_COUNTS_SHOWN = 20
+
+
+@dataclass
+class Options:
+    what: Annotated[Positional[str], arg(metavar="RUN|IMAGES")]
+    """A run directory, a checkpoint inside it, or images: a built-in set, a folder, or an archive."""
+    data: tuple[str, ...] = ()
+    """The real images, one name or several. Of a run the default is what it was trained on."""
+    metrics: str = ""
+    """fd (Fréchet distance), classes (found by a classifier), modes (of 2-D worlds), separated by commas. The default
+    suits the data: fd and classes with labels, fd without, modes for 2-D worlds."""
+    features: str = "auto"
+    """What fd is measured on: classifier (trained on the labelled set, once), pixels (averaged to 8x8), points (of 2-D
+    worlds), or auto."""
+    n: int | None = None
+    """How many samples are judged: at most 10,000 and half as many as there are real ones, unless given."""
+    seed: int = 0
+    """Of the samples that a run draws."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    json: bool = False
+    """Print one JSON document instead of a table."""
+
+
+def main(argv: list[str]) -> None:
+    options = parse(Options, argv, "evaluate", "Measures a run, or a set of images, against real data.")
+    with console(stderr=True).status("measuring (a set's first time takes up to a minute more)"):
+        record = _of_run(options) if _is_run(Path(options.what)) else _of_images(options)
+    if options.json:
+        print_json(record)
+    else:
+        _show(record)
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "config.json").is_file() or (path.parent.name == "checkpoints" and path.is_dir())
+
+
+def _of_images(options: Options) -> dict[str, Any]:
+    if not options.data:
+        raise UserError(f"{options.what} is no run, so name the real images it is held against: --data DATA.")
+    return {"what": options.what, **_measured(options.what, options.data, options, options.device)}
+
+
+def _of_run(options: Options) -> dict[str, Any]:
+    """Measures a run at a checkpoint, and appends the record to its metrics.jsonl, from which its report is drawn."""
+    from ganvas.game import Samples, require
+    from ganvas.precision import device_for
+    from ganvas.run import append_json, open_run
+
+    run, at = open_run(options.what)
+    at, device = at or run.latest(), device_for(options.device)
+    game = run.game(at, device)
+    require(game, Samples, "evaluate")
+    nimg = json.loads((at / "state.json").read_text())["clock"]["nimg"]
+    trained_on = run.config["data"]
+    data = options.data or _load_again(trained_on)
+    record = {
+        "what": str(run.dir),
+        "kimg": nimg / 1000,
+        "checkpoint": at.name,
+        **_measured(game, data, options, device),
+    }
+    if record["data_fingerprint"] != trained_on["fingerprint"]:
+        why = "these are other data than the run was trained on" if options.data else "they have changed since"
+        record.setdefault("warnings", []).append(
+            f"the run was trained on {trained_on['name']} and is held against {record['data']}: {why}."
+        )
+    try:
+        append_json(run.dir / "metrics.jsonl", record)
+    except OSError as e:
+        record.setdefault("warnings", []).append(f"{run.dir / 'metrics.jsonl'} cannot be written ({e.strerror or e}).")
+    return record
+
+
+def _load_again(data: dict[str, Any]) -> Dataset:
+    """The data of a run, at the size and with the channels that it was trained at."""
+    from ganvas.data import load
+
+    shape = data["shape"]
+    image = {"size": shape[1], "channels": shape[0]} if len(shape) == 3 else {}
+    return load(data["names"], split=data.get("split"), **image)
+
+
+def _measured(what: Any, data: Any, options: Options, device: Any) -> dict[str, Any]:
+    from ganvas.metrics import evaluate
+
+    metrics = [name.strip() for name in options.metrics.split(",") if name.strip()] or None
+    return evaluate(
+        what, data, metrics=metrics, features=options.features, n=options.n, seed=options.seed, device=device
+    )
+
+
+def _show(record: dict[str, Any]) -> None:
+    """A table for people: every value beside its floor, and below it what the figures depend on."""
+    from rich.table import Table
+
+    from ganvas.report.words import number
+
+    at = f" at {number(record['kimg'])} kimg" if "kimg" in record else ""
+    table = Table(title=f"{record['what']}{at}, against {record['data']}", title_justify="left", title_style="bold")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("real against real", justify="right")
+    for name, found in record["metrics"].items():
+        value = f"{number(found['value'])} of {number(found['of'])}" if "of" in found else number(found["value"])
+        table.add_row(_TITLES.get(name, name), value, number(found["floor"]) if "floor" in found else "")
+        if "kl" in found:
+            table.add_row("  KL of the classes' shares, in nats", number(found["kl"]), "")
+        if "good_share" in found:
+            table.add_row("  good samples", f"{found['good_share']:.1%}", f"{found['good_share_of_reals']:.1%}")
+    out = console()
+    out.print(table)
+    for line in _small_print(record):
+        out.print(line, markup=False)
+    for warning in record.get("warnings", []):
+        out.print(f"Beware: {warning}", style="yellow", markup=False)
+
+
+_TITLES = {"fd": "fd (Fréchet distance)", "classes": "classes found", "modes": "modes covered"}
+
+
+def _small_print(record: dict[str, Any]) -> list[str]:
+    lines = [f"{record['n_generated']:,} judged, {record['n_real']:,} real"]
+    if record["features"] != "none":
+        resizing = f", {record['resizing']}" if "resizing" in record else ""
+        lines.append(f"features: {record['features']}{resizing}")
+    if classes := record["metrics"].get("classes"):
+        counts = classes["counts"]
+        rarest = sorted(counts, key=counts.get)[:_MOST_COUNTS_SHOWN]
+        which = "classes" if len(rarest) == len(counts) else f"the {len(rarest)} rarest classes"
+        lines.append(f"{which}: " + ", ".join(f"{name} {counts[name]}" for name in counts if name in rarest))
+        lines.append(f"classified by {classes['classifier']} ({classes['accuracy']:.1%} accurate on held-out images)")
+    return lines + [f"Note: {note}" for note in record.get("notes", [])]
