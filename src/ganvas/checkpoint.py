@@ -17,6 +17,8 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,19 +26,21 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganvas.engine import Clock
 from ganvas.errors import UserError
 from ganvas.game import Game, Player
 
 ASIDE = ".writing-"
+FILES = {"weights.safetensors", "averages.safetensors", "optimizers.safetensors", "state.json"}
 
 
 def save(directory: Path, game: Game, clock: Clock) -> Path:
     """Writes the checkpoint `directory` (which must not exist) atomically, and returns it.
 
-    A full disk removes what was begun, leaves every earlier checkpoint as it is, and raises a `UserError`.
+    Where the disk is full or cannot be written, what was begun is removed, every earlier checkpoint stays as it is, and
+    a `UserError` says so.
     """
     aside = directory.with_name(ASIDE + directory.name)
     shutil.rmtree(aside, ignore_errors=True)
@@ -51,19 +55,16 @@ def save(directory: Path, game: Game, clock: Clock) -> Path:
         _sync(directory.parent)
     except (OSError, SafetensorError) as e:
         shutil.rmtree(aside, ignore_errors=True)
-        if is_full(e):
-            raise UserError(
-                f"The disk is full: {directory} could not be written. Earlier checkpoints are whole; make room and "
-                f"continue with `ganvas train --resume {directory.parent.parent}`."
-            ) from e
-        raise
+        raise UserError(unwritten(directory, e)) from e
     return directory
 
 
-def is_full(e: BaseException) -> bool:
-    """Whether an error of the file system, or safetensors' report of one, means that no space is left."""
+def unwritten(path: Path, e: OSError | SafetensorError) -> str:
+    """The sentence for an error of the file system, or safetensors' report of one, while `path` was written."""
     full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return (isinstance(e, OSError) and e.errno in full) or any(f"os error {n}" in str(e) for n in full)
+    if (isinstance(e, OSError) and e.errno in full) or any(f"os error {n}" in str(e) for n in full):
+        return f"The disk is full: {path} could not be written; make room."
+    return f"{path} could not be written ({getattr(e, 'strerror', None) or e})."
 
 
 def _write(directory: Path, game: Game, clock: Clock) -> None:
@@ -94,54 +95,60 @@ def optimizer_state(player: Player) -> tuple[dict[str, Tensor], list[dict[str, A
 
 
 def verify(directory: Path) -> None:
-    """A `UserError` that names the damaged file, and the checkpoint before it, unless every file is as it was written."""
+    """A `UserError` that names the damaged file, and the last good checkpoint before it, unless all is as it was written."""
     if not directory.is_dir():
         raise UserError(f"There is no checkpoint {directory}.")
-    why = ""
+    if why := damage(directory):
+        before = (d for d in reversed(listed(directory.parent)) if kimg_of(d) < kimg_of(directory))
+        good = next((d for d in before if not damage(d)), None)
+        mend = (
+            f"Go on from the last good one with `ganvas train --resume {good}`, or draw from it with `ganvas sample {good}`."
+            if good
+            else "There is no good one before it: train anew, to another --out."
+        )
+        raise UserError(f"The checkpoint {directory} is damaged ({why}). {mend}")
+
+
+def damage(directory: Path) -> str:
+    """Which file of a checkpoint is not as it was written, in words; "" where all are."""
     try:
-        manifest = json.loads((directory / "manifest.json").read_text())
-        for name, recorded in manifest.items():
-            if Path(name).name != name or not (directory / name).is_file():
-                why = f"{name} is missing"
-            elif _sha256(directory / name) != recorded:
-                why = f"{name} is not as it was written"
-            if why:
-                break
-        else:
-            wanted = {"weights.safetensors", "averages.safetensors", "optimizers.safetensors", "state.json"}
-            why = f"{min(wanted - set(manifest))} is missing" if wanted - set(manifest) else ""
-    except (OSError, ValueError, AttributeError):
-        why = "manifest.json cannot be read"
-    if why:
-        earlier = [d for d in listed(directory.parent) if kimg_of(d) < kimg_of(directory)]
-        mend = f"the one before it: `{earlier[-1]}`" if earlier else "there is none before it: train anew"
-        raise UserError(f"The checkpoint {directory} is damaged ({why}). Give in its place {mend}.")
+        manifest = dict(json.loads((directory / "manifest.json").read_bytes()))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return "manifest.json cannot be read"
+    for name in sorted(FILES):
+        if not (directory / name).is_file():
+            return f"{name} is missing"
+        if _sha256(directory / name) != manifest.get(name):
+            return f"{name} is not as it was written"
+    return ""
 
 
 def load(directory: Path, game: Game) -> Clock:
     """Puts the whole state of training back into a game built with the same configuration; returns the clock."""
     verify(directory)
-    state = json.loads((directory / "state.json").read_text())
-    _into(game, load_file(directory / "weights.safetensors"), directory)
-    averages = load_file(directory / "averages.safetensors")
-    moments = load_file(directory / "optimizers.safetensors")
-    for name, player in game.players.items():
-        if player.ema is not None:
-            _into(player.ema, _under(averages, f"{name}."), directory)
-        restore_optimizer(player, _under(moments, f"{name}/"), state["optimizers"][name])
-    return Clock(**state["clock"])
+    with fitting(directory):
+        state = json.loads((directory / "state.json").read_text())
+        game.load_state_dict(load_file(directory / "weights.safetensors"))
+        averages = load_file(directory / "averages.safetensors")
+        moments = load_file(directory / "optimizers.safetensors")
+        for name, player in game.players.items():
+            if player.ema is not None:
+                player.ema.load_state_dict(_under(averages, f"{name}."))
+            restore_optimizer(player, _under(moments, f"{name}/"), state["optimizers"][name])
+        return Clock(**state["clock"])
 
 
 def load_averaged(directory: Path, game: Game) -> Clock:
     """Puts the averaged weights where a player has them, and its newest weights else, into a game that will not train."""
     verify(directory)
-    _into(game, load_file(directory / "weights.safetensors"), directory)
-    averages = load_file(directory / "averages.safetensors")
-    for name, player in game.players.items():
-        if player.ema is not None:
-            _into(player.net, _under(averages, f"{name}."), directory)
-            player.ema = None
-    return Clock(**json.loads((directory / "state.json").read_text())["clock"])
+    with fitting(directory):
+        game.load_state_dict(load_file(directory / "weights.safetensors"))
+        averages = load_file(directory / "averages.safetensors")
+        for name, player in game.players.items():
+            if player.ema is not None:
+                player.net.load_state_dict(_under(averages, f"{name}."))
+                player.ema = None
+        return Clock(**json.loads((directory / "state.json").read_text())["clock"])
 
 
 def restore_optimizer(player: Player, tensors: dict[str, Tensor], groups: list[dict[str, Any]]) -> None:
@@ -166,12 +173,15 @@ def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _into(module: nn.Module, tensors: dict[str, Tensor], where: Path) -> None:
+@contextmanager
+def fitting(directory: Path) -> Iterator[None]:
+    """Inside, a checkpoint is put into a game: a `UserError` where one is not of the other's shape."""
     try:
-        module.load_state_dict(tensors)
-    except RuntimeError as e:
-        first = str(e).splitlines()[1].strip() if "\n" in str(e) else str(e)
-        raise UserError(f"{where} does not fit the run's configuration ({first}); was config.json edited?") from e
+        yield
+    except (RuntimeError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as e:
+        lines = str(e).splitlines() or [type(e).__name__]
+        first = lines[min(1, len(lines) - 1)].strip()
+        raise UserError(f"{directory} does not fit the run's configuration ({first}); was config.json edited?") from e
 
 
 def kimg_of(directory: Path) -> float:

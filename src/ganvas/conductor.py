@@ -6,12 +6,13 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ganvas import processes
+from ganvas import checkpoint, processes
 from ganvas.data import Stream
 from ganvas.engine import Session, play, reestimate
 from ganvas.errors import UserError
@@ -26,15 +27,22 @@ class Diverged(UserError):
 def conduct(
     game: Game, stream: Stream, session: Session, every_kimg: float, recorder: Recorder | None, resumed: Path | None
 ) -> None:
-    """Plays to the end of the budget. Only the first process has a recorder; all take part in what is collective."""
+    """Plays to the end of the budget. Only the first process has a recorder; all take part in what is collective.
+
+    Raises:
+        Diverged: a loss or a weight is not finite.
+        UserError: the run directory cannot be written, because the disk is full say.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, with a checkpoint written. Each says where the run goes on.
+    """
     try:
-        with stopping(session), recorder or nullcontext():
+        with stopping() as wish, recorder or nullcontext():
             if recorder:
                 recorder.begin(resumed)
             for _ in play(game, stream, session):
-                session.stop = processes.any_rank(session.stop, session.device)
-                over = session.stop or session.clock.nimg >= session.settings.kimg * 1000
-                due = over or is_due(session, every_kimg)
+                finished = session.clock.nimg >= session.settings.kimg * 1000
+                # settled here alone: a wish that comes later in this round would end some processes and not others
+                session.stop = processes.any_rank(wish.stop, session.device) and not finished
+                due = finished or session.stop or is_due(session, every_kimg)
                 if due or session.device.type == "cpu":  # asking a GPU would make it wait
                     demand_finite(game, session, thoroughly=due)
                 if due:
@@ -45,13 +53,15 @@ def conduct(
                         recorder.snapshot(evaluate=not session.stop)
             if recorder:
                 recorder.end("interrupted" if session.stop else "finished")
-    except Diverged as e:
+    except (UserError, OSError) as e:
         if recorder is None:
             raise
-        recorder.log({"event": "failed", "kimg": session.progress.kimg, "why": str(e)})
-        raise Diverged(f"{e} {recorder.last_good()}") from None
+        why = str(e) if isinstance(e, UserError) else checkpoint.unwritten(recorder.run.dir, e)
+        recorder.failed(why)
+        kind = type(e) if isinstance(e, UserError) else UserError
+        raise kind(f"{why} {recorder.last_good()}") from e
     if session.stop:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(recorder.last_good() if recorder else "")
 
 
 def is_due(session: Session, every_kimg: float) -> bool:
@@ -73,21 +83,29 @@ def demand_finite(game: Game, session: Session, *, thoroughly: bool) -> None:
         raise Diverged(f"{what} Try a smaller learning rate, --clip 1, or --precision fp32.")
 
 
+@dataclass
+class Wish:
+    """Whether a person, or the system, has asked this process to stop."""
+
+    stop: bool = False
+
+
 @contextmanager
-def stopping(session: Session) -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM end the run after the round in play; a second one ends it at once."""
+def stopping() -> Iterator[Wish]:
+    """Inside, Ctrl-C and SIGTERM become a wish, met after the round in play; a second Ctrl-C ends the run at once."""
+    wish = Wish()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield wish
         return
 
     def stop(number: int, frame: Any) -> None:
-        if session.stop:
+        if wish.stop and number == signal.SIGINT:
             raise KeyboardInterrupt
-        session.stop = True
+        wish.stop = True
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield wish
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -37,7 +37,7 @@ def train(game: str = "dcgan", data: Names = "digits", *, quiet: bool = False, r
     Raises:
         UserError: a mistake in the request, told before anything is written.
     """
-    from ganvas import training
+    from ganvas import plans, training
     from ganvas.errors import UserError
 
     if resume is not None:
@@ -46,7 +46,7 @@ def train(game: str = "dcgan", data: Names = "digits", *, quiet: bool = False, r
             raise UserError(f"A resumed run keeps its settings; leave {', '.join(sorted(unknown))} out, or begin a new run.")
         run = training.resume(resume, quiet=quiet, **options)
     else:
-        run = training.train(training.request_of(options, game, data), quiet=quiet)
+        run = training.train(plans.request_of(options, game, data), quiet=quiet)
     if run is None:
         raise SystemExit(0)  # a process of torchrun other than the first: its work is done
     return run

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import psutil
 
-from ganvas import checkpoint
 from ganvas.data import Dataset
 from ganvas.engine import Session, averaged
-from ganvas.errors import UserError
 from ganvas.game import Game, Judges, Samples
-from ganvas.report import grid, page, terminal
+from ganvas.report import grid, logs, page, series, terminal
 from ganvas.run import Run, append_json, write_checkpoint
 
 GRID = 64
@@ -113,34 +111,31 @@ class Recorder:
         page.write(self.run.dir)
 
     def log(self, record: dict[str, Any]) -> None:
-        try:
-            self.run.log(record)
-        except OSError as e:
-            if not checkpoint.is_full(e):
-                raise
-            raise UserError(
-                f"The disk is full: {self.run.dir / 'log.jsonl'} could not be written. {self.last_good()}"
-            ) from e
+        self.run.log(record)
 
     def warn(self, text: str) -> None:
         self.log({"warning": text, "kimg": self.session.progress.kimg})
         self.display.note(f"warning: {text}")
 
+    def failed(self, why: str) -> None:
+        """Marks in the log why the run ends here, where the disk still takes a line."""
+        with suppress(OSError):
+            self.log({"event": "failed", "kimg": self.session.progress.kimg, "why": why})
+
     def last_good(self) -> str:
         """The sentence that tells where a stopped run can go on."""
         found = self.run.checkpoints
         if not found:
-            return f"There was no checkpoint yet; {self.run.dir} can be begun again with --resume."
+            return f"There was no checkpoint yet; begin again with `ganvas train --resume {self.run.dir}`."
         return f"The last good state is {found[-1]}; go on from it with `ganvas train --resume {self.run.dir}`."
 
     def best(self) -> str | None:
-        """The checkpoint with the lowest value of the first metric so far."""
-        file = self.run.dir / "metrics.jsonl"
-        if not file.exists() or not self.run.config["metrics"]:
-            return None
-        lines = [json.loads(line) for line in file.read_text().splitlines() if line.endswith("}")]
-        first = [(next(iter(x["metrics"].values()))["value"], x["checkpoint"]) for x in lines if x.get("metrics")]
-        return min(first)[1] if first else None
+        """The checkpoint, of those that are still here, with the best value of the first metric."""
+        here = {d.name for d in self.run.checkpoints}
+        evaluations = [e for e in logs.read_metrics(self.run.dir) if e.get("checkpoint") in here]
+        metric = next(iter(evaluations[-1]["metrics"]), "") if evaluations else ""
+        found = series.best(evaluations, metric)
+        return found["checkpoint"] if found else None
 
     def _evaluate(self, wanted: list[str], name: str) -> None:
         from ganvas import metrics

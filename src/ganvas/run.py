@@ -7,7 +7,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,19 +23,57 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
+def read_config(directory: Path) -> dict[str, Any]:
+    """What `new_run` wrote to config.json, of the right kinds and in range whoever has edited it since."""
+    file = directory / "config.json"
+    if not file.is_file():
+        what = "has no config.json, so it is no run" if directory.is_dir() else "is no directory"
+        what = what if directory.exists() else "does not exist"
+        raise UserError(
+            f"{directory} {what}; give the directory that `ganvas train` made, such as runs/00000-dcgan-digits."
+        )
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as e:
+        raise UserError(f"{file} cannot be read as JSON ({str(e).splitlines()[0]}); put back what was there.") from None
+    wrong = next((said for said, holds in _DEMANDS.items() if not _holds(holds, found)), None)
+    if wrong:
+        raise UserError(f"{file}: {wrong}; put back what was there.")
+    return found
+
+
+def _holds(demand: Callable[[Any], bool], found: Any) -> bool:
+    try:
+        return demand(found)
+    except (KeyError, TypeError, AttributeError, OverflowError):
+        return False
+
+
+def _texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(v, str) for v in values)
+
+
+_DEMANDS: dict[str, Callable[[Any], bool]] = {
+    "it is no configuration of a run": lambda c: isinstance(c["game"], str),
+    "it was written by a newer ganvas": lambda c: c["format"] <= FORMAT,
+    '"config" and "settings" are not both groups of settings': lambda c: {type(c["config"]), type(c["settings"])} == {dict},
+    '"every" is not a distance above 0': lambda c: 0 < c["every"] < math.inf,
+    '"keep" is not a number of checkpoints above 0': lambda c: type(c["keep"]) is int and c["keep"] > 0,
+    '"metrics" is not a list of names': lambda c: _texts(c["metrics"]),
+    '"data" does not tell the data as it was': lambda c: (
+        _texts(c["data"]["names"]) and _texts(c["data"]["label_names"]) and isinstance(c["data"]["fingerprint"], str)
+    ),
+    '"shape" of its data is no shape of images or points': lambda c: c["data"]["shape"] == [2]
+    or (c["data"]["shape"][0] in (1, 3) and len(c["data"]["shape"]) == 3 and all(0 < n <= 4096 for n in c["data"]["shape"])),
+}
+
+
 class Run:
     """A run on disk. Opening one reads its configuration and checks nothing else."""
 
     def __init__(self, directory: Path | str):
         self.dir = Path(directory)
-        try:
-            self.config: dict[str, Any] = json.loads((self.dir / "config.json").read_text())
-            assert isinstance(self.config, dict) and self.config["format"] <= FORMAT
-        except FileNotFoundError:
-            what = "has no config.json, so it is no run" if self.dir.is_dir() else "does not exist"
-            raise UserError(f"{self.dir} {what}; give the directory that `ganvas train` made, such as runs/00000-dcgan-digits.") from None
-        except (ValueError, KeyError, TypeError, AssertionError, OSError) as e:
-            raise UserError(f"{self.dir / 'config.json'} cannot be read as a run's configuration ({e or type(e).__name__}).") from None
+        self.config = read_config(self.dir)
 
     def __repr__(self) -> str:
         return f"Run({str(self.dir)!r})"
@@ -58,13 +96,15 @@ class Run:
 
     def build(self) -> Game:
         """The game as it was configured, with fresh weights."""
-        return games.find(self.game_name)(self.game_config(), self.spec)
+        cls, chosen = games.find(self.game_name), self.game_config()
+        demand_room(cls, chosen, self.spec)
+        return cls(chosen, self.spec)
 
     def latest(self) -> Path:
         """The newest checkpoint."""
         found = self.checkpoints
         if not found:
-            raise UserError(f"{self.dir} has no checkpoint yet; train it first, or give another run.")
+            raise UserError(f"{self.dir} has no checkpoint yet; train on with `ganvas train --resume {self.dir}`.")
         return found[-1]
 
     def game(self, at: Path | None = None, device: torch.device | str = "cpu") -> Game:
@@ -76,6 +116,26 @@ class Run:
     def log(self, record: Mapping[str, Any]) -> None:
         """Appends a line to log.jsonl, in one write, so that a line is there whole or torn at the very end."""
         append_json(self.dir / "log.jsonl", record)
+
+
+def demand_room(cls: type[Game], chosen: Any, spec: DataSpec) -> None:
+    """A `UserError` where the weights of such a game alone are more than this machine's free memory."""
+    import psutil
+    import torch
+
+    free = psutil.virtual_memory().available
+    try:
+        with torch.device("meta"):  # counting needs no memory
+            need = sum(q.numel() * q.element_size() for q in cls(chosen, spec).parameters())
+    except (RuntimeError, TypeError) as e:
+        if "overflow" not in str(e).lower():
+            raise
+        need = math.inf
+    if need > free:
+        raise UserError(
+            f"The networks of {cls.name} with these settings need {need / 1e9:,.0f} GB of memory, and {free / 1e9:,.0f} GB "
+            "are free; give smaller ones, such as a smaller --width or --size."
+        )
 
 
 def append_json(path: Path, record: Mapping[str, Any]) -> None:
@@ -105,16 +165,19 @@ def create(directory: Path | None, config: dict[str, Any], stem: str) -> Run:
         try:
             directory.mkdir(parents=True)
         except FileExistsError:
-            raise UserError(
-                f"{directory} exists already and is left as it is; give another --out, or continue it with --resume {directory}."
-            ) from None
+            go_on = f", or go on with it: `ganvas train --resume {directory}`" if (directory / "config.json").is_file() else ""
+            raise UserError(f"{directory} exists already and is left as it is; give another --out{go_on}.") from None
         except OSError as e:
             raise UserError(f"--out {directory} cannot be made: {e.strerror}.") from None
     else:
         directory = _next(Path("runs"), re.sub(r"[^A-Za-z0-9_.+-]+", "-", stem)[:80])
-    for name in ("samples", "checkpoints"):
-        (directory / name).mkdir()
-    _write_config(directory, config)
+    try:
+        for name in ("samples", "checkpoints"):
+            (directory / name).mkdir()
+        _write_config(directory, config)
+    except OSError as e:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise UserError(checkpoint.unwritten(directory, e)) from e
     return Run(directory)
 
 
@@ -155,12 +218,18 @@ def locked(run: Run) -> Iterator[None]:
 def update_config(run: Run, settings: Any) -> None:
     """Writes a changed budget into config.json, so that the next `--resume` knows it."""
     run.config["settings"] = to_json(settings)
-    _write_config(run.dir, run.config)
+    try:
+        _write_config(run.dir, run.config)
+    except OSError as e:
+        raise UserError(checkpoint.unwritten(run.dir / "config.json", e)) from e
 
 
 def _write_config(directory: Path, config: dict[str, Any]) -> None:
     aside = directory / ".config.json"
-    aside.write_text(json.dumps(config, indent=1, ensure_ascii=False))
+    with aside.open("w", encoding="utf-8") as file:
+        json.dump(config, file, indent=1, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
     aside.replace(directory / "config.json")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -17,111 +17,12 @@ from ganvas.data import Dataset
 from ganvas.engine import Session, Settings
 from ganvas.errors import UserError
 from ganvas.game import Game
-from ganvas.precision import choose, device_for, native_bf16
+from ganvas.plans import Plan, Request, demand_enough, load, plan
+from ganvas.precision import device_for, native_bf16
 from ganvas.recorder import Recorder
-from ganvas.run import Run, create, locked, open_run, set_aside_later, tidy, update_config
+from ganvas.run import Run, create, demand_room, locked, open_run, set_aside_later, tidy, update_config
 
-
-@dataclass(frozen=True)
-class Request:
-    """What a person asks of a training, besides the game's own settings and the engine's (`overrides`)."""
-
-    game: str = "dcgan"
-    data: tuple[str, ...] = ("digits",)
-    out: Path | None = None
-    size: int | None = None
-    channels: int | None = None
-    split: str | None = None
-    preset: str | None = None
-    device: str = "auto"
-    metrics: tuple[str, ...] = ()
-    every: float | None = None
-    keep: int = 3
-    overrides: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A request resolved: nothing is left to be decided."""
-
-    game: type[Game]
-    config: Any
-    settings: Settings
-    dataset: Dataset
-    device: torch.device
-    request: Request
-
-    @property
-    def every_kimg(self) -> float:
-        return self.request.every or self.settings.kimg / 10
-
-
-def plan(request: Request) -> Plan:
-    """Finds the game and the data, derives every setting, and checks them all before anything is written."""
-    cls = games.find(request.game)
-    device = device_for(request.device)
-    if request.every is not None and request.every <= 0:
-        raise UserError(f"--every {request.every:g} is out of range; give a distance in kimg above 0.")
-    if request.keep < 1:
-        raise UserError(f"--keep {request.keep} is out of range; keep at least one checkpoint.")
-    own, engine = split_overrides(request, cls)
-    draft = config.replace(_preset(cls, request), own, request.game)
-    dataset = _load(request, lambda native: cls.size_for(native, draft))
-    game_config = config.replace(_preset(cls, request, dataset), own, request.game)
-    cls.check(game_config, dataset.spec)
-    if game_config.batch > len(dataset):
-        raise UserError(
-            f"The batch of {game_config.batch} is larger than {dataset.name}, which has {len(dataset)} samples; "
-            f"give --batch {largest_batch(len(dataset))} or more data."
-        )
-    settings = config.replace(Settings(kimg=cls.budget_kimg(dataset.spec)), engine, "train")
-    precision = choose(settings.precision, device, worthwhile=dataset.spec.is_image)
-    memory_format = cls.memory_format if settings.memory_format == "auto" else settings.memory_format
-    settings = replace(
-        settings,
-        batch=game_config.batch,
-        schedule_kimg=settings.schedule_kimg or settings.kimg,
-        precision=precision,
-        memory_format=memory_format,
-    )
-    return Plan(cls, game_config, settings, dataset, device, request)
-
-
-def largest_batch(n: int) -> int:
-    """The largest power of two that is no more than `n`."""
-    return 1 << (n.bit_length() - 1)
-
-
-def split_overrides(request: Request, cls: type[Game]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Which settings belong to the game and which to the engine; a name that neither has is told."""
-    own_names = {s.name for s in config.fields(cls.Config())}
-    engine_names = {f.name for f in fields(Settings)} - {"batch"}
-    own, engine = {}, {}
-    for given, value in request.overrides.items():
-        name = given.replace("-", "_")
-        if name in engine_names and name not in own_names:
-            engine[name] = value
-        else:
-            own[name] = value
-    return own, engine
-
-
-def _preset(cls: type[Game], request: Request, dataset: Dataset | None = None) -> Any:
-    defaults = cls.defaults(dataset.spec) if dataset else cls.Config()
-    return defaults if request.preset is None else config.preset(defaults, cls, request.preset)
-
-
-def _load(request: Request, size_for: Any) -> Dataset:
-    """The data; with many processes the first one packs it and the others find it packed."""
-
-    def load() -> Dataset:
-        return data.load(
-            list(request.data), size=request.size, channels=request.channels, split=request.split, size_for=size_for
-        )
-
-    found = load() if processes.rank() == 0 else None
-    processes.barrier()
-    return found or load()
+T = TypeVar("T")
 
 
 def new_run(p: Plan, game: Game) -> Run:
@@ -175,37 +76,59 @@ def environment(device: torch.device) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Seated:
+    """A run ready to be played. The processes other than the first have no run directory and only play."""
+
+    run: Run | None
+    game: Game
+    dataset: Dataset
+    session: Session
+    every_kimg: float
+    resumed: Path | None = None
+
+
 def train(request: Request, *, quiet: bool = False) -> Run | None:
     """Makes a run and plays it to the end of its budget. Returns None on all processes but the first."""
-    device = device_for(request.device)
-    processes.start(device)
+    processes.start(device_for(request.device))
+    with ExitStack() as held:
+        return _conduct(together(lambda: _begin(request, held)), quiet=quiet)
+
+
+def _begin(request: Request, held: ExitStack) -> Seated:
     p = plan(request)
-    game = build(p.game, p.config, p.dataset, p.settings.seed)
-    run = new_run(p, game) if processes.rank() == 0 else None
     session = Session(p.settings, p.device)
+    game = build(p.game, p.config, p.dataset, p.settings.seed)
     session.seat(game)
-    return _conduct(run, game, p.dataset, session, p.every_kimg, quiet=quiet)
-
-
-def build(cls: type[Game], game_config: Any, dataset: Dataset, seed: int) -> Game:
-    """The game with its initial weights, which depend on the seed alone."""
-    with rng.seeded_globally("weights", seed):
-        return cls(game_config, dataset.spec)
+    run = None
+    if processes.rank() == 0:
+        run = new_run(p, game)
+        held.enter_context(locked(run))
+    return Seated(run, game, p.dataset, session, p.every_kimg)
 
 
 def resume(path: Path | str, *, kimg: float | None = None, device: str = "auto", quiet: bool = False) -> Run | None:
     """Goes on with a run from its newest checkpoint, or from the one given, exactly as if it had never stopped."""
+    processes.start(device_for(device))
+    with ExitStack() as held:
+        return _conduct(together(lambda: _go_on(path, kimg, device_for(device), held)), quiet=quiet)
+
+
+def _go_on(path: Path | str, kimg: float | None, device: torch.device, held: ExitStack) -> Seated:
     run, at = open_run(path)
-    on = device_for(device)
-    processes.start(on)
+    if processes.rank() == 0:
+        held.enter_context(locked(run))  # before anything is read that another process may still be writing
+        tidy(run)
     settings: Settings = config.from_json(Settings, run.config["settings"], f"{run.dir / 'config.json'}")
     if kimg is not None:
         settings = config.check(replace(settings, kimg=kimg), "train")
+    game_config = run.game_config()
     dataset = _same_data(run)
-    game = build(games.find(run.game_name), run.game_config(), dataset, settings.seed)
-    start = at or (run.checkpoints[-1] if run.checkpoints else None)
-    session = Session(settings, on)
+    demand_enough(dataset, game_config.batch)
+    session = Session(replace(settings, batch=game_config.batch), device)
+    game = build(games.find(run.game_name), game_config, dataset, settings.seed)
     session.seat(game)
+    start = at or (run.checkpoints[-1] if run.checkpoints else None)
     if start is not None:
         session.clock = checkpoint.load(start, game)
     # without a checkpoint the run was stopped before its first: starting over gives the very same run
@@ -214,7 +137,31 @@ def resume(path: Path | str, *, kimg: float | None = None, device: str = "auto",
             f"{run.dir} has reached its {settings.kimg:g} kimg; to train on, give a larger --kimg with --resume."
         )
     mine = run if processes.rank() == 0 else None
-    return _conduct(mine, game, dataset, session, run.config["every"], quiet=quiet, resumed=start or run.dir)
+    return Seated(mine, game, dataset, session, run.config["every"], start or run.dir)
+
+
+def together(prepare: Callable[[], T]) -> T:
+    """What every process prepares. A mistake that one of them finds ends all, and none waits for another."""
+    if processes.world_size() == 1:
+        return prepare()
+    said, ready = "", None
+    try:
+        ready = prepare()
+    except UserError as e:
+        said = str(e)
+    sentences = [""] * processes.world_size()
+    torch.distributed.all_gather_object(sentences, said)
+    if said := next(filter(None, sentences), ""):
+        raise UserError(said)
+    assert ready is not None
+    return ready
+
+
+def build(cls: type[Game], game_config: Any, dataset: Dataset, seed: int) -> Game:
+    """The game with its initial weights, which depend on the seed alone."""
+    demand_room(cls, game_config, dataset.spec)
+    with rng.seeded_globally("weights", seed):
+        return cls(game_config, dataset.spec)
 
 
 def _same_data(run: Run) -> Dataset:
@@ -223,7 +170,7 @@ def _same_data(run: Run) -> Dataset:
     shape = d["shape"]
     image = {"size": shape[1], "channels": shape[0]} if len(shape) == 3 else {}
     request = Request(data=tuple(d["names"]), split=d.get("split"), **image)
-    dataset = _load(request, lambda native: native)
+    dataset = load(request, lambda native: native)
     if dataset.fingerprint != d["fingerprint"]:
         raise UserError(
             f"{dataset.name} has changed since {run.dir} was begun ({d['count']} samples then, {len(dataset)} now, or other "
@@ -232,40 +179,18 @@ def _same_data(run: Run) -> Dataset:
     return dataset
 
 
-def _conduct(
-    run: Run | None,
-    game: Game,
-    dataset: Dataset,
-    session: Session,
-    every_kimg: float,
-    *,
-    quiet: bool,
-    resumed: Path | None = None,
-) -> Run | None:
-    """Plays the game inside the run directory. The processes other than the first have no run and only play."""
+def _conduct(seated: Seated, *, quiet: bool) -> Run | None:
+    """Plays the game inside the run directory."""
+    run, game, dataset, session = seated.run, seated.game, seated.dataset, seated.session
     stream = data.Stream(dataset, session.settings.seed, session.device)
-    if run is None:
-        conductor.conduct(game, stream, session, every_kimg, None, resumed)
-        return None
-    with locked(run):
-        tidy(run)
-        if resumed is not None:
-            if resumed.parent.name == "checkpoints":
-                set_aside_later(run, resumed)
+    recorder = None
+    if run is not None:
+        if seated.resumed is not None:
+            if seated.resumed.parent.name == "checkpoints":
+                set_aside_later(run, seated.resumed)
             update_config(run, session.settings)
         recorder = Recorder(run, game, dataset, session, quiet=quiet)
-        conductor.conduct(game, stream, session, every_kimg, recorder, resumed)
+    conductor.conduct(game, stream, session, seated.every_kimg, recorder, seated.resumed)
     return run
 
 
-def request_of(options: Mapping[str, Any], game: str, names: str | os.PathLike[str] | Sequence[Any]) -> Request:
-    """A request from keyword arguments: those that `Request` has, and settings of the game and the engine."""
-    known = {f.name for f in fields(Request)} - {"game", "data", "overrides"}
-    mine = {k: v for k, v in options.items() if k in known}
-    if mine.get("out") is not None:
-        mine["out"] = Path(mine["out"])
-    if "metrics" in mine:
-        mine["metrics"] = tuple(mine["metrics"].split(",") if isinstance(mine["metrics"], str) else mine["metrics"])
-    listed = [names] if isinstance(names, str | os.PathLike) else names
-    rest = {k: v for k, v in options.items() if k not in known}
-    return Request(game=game, data=tuple(os.fspath(n) for n in listed), overrides=rest, **mine)

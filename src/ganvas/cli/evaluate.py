@@ -25,13 +25,11 @@ class Options:
     data: tuple[str, ...] = ()
     """The real images, one name or several. Of a run the default is what it was trained on."""
     metrics: str = ""
-    """fd (Fréchet distance), classes (found by a classifier), modes (of 2-D worlds), separated by commas. The default
-    suits the data: fd and classes with labels, fd without, modes for 2-D worlds."""
+    """Of fd (Fréchet distance), classes, modes (of 2-D worlds), with commas between; the default suits the data."""
     features: str = "auto"
-    """What fd is measured on: classifier (trained on the labelled set, once), pixels (averaged to 8x8), points (of 2-D
-    worlds), or auto."""
+    """What fd is measured on: classifier (trained on labelled data, once), pixels (8x8), points (2-D worlds), or auto."""
     n: int | None = None
-    """How many samples are judged: at most 10,000 and half as many as there are real ones, unless given."""
+    """How many samples are judged; the default is half the number of real ones, at most 10,000 (2-D worlds: 2,500)."""
     seed: int = 0
     """Of the samples that a run draws."""
     device: str = "auto"

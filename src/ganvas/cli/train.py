@@ -70,9 +70,9 @@ def begin(options: Options, settings: dict[str, str]) -> Path | None:
         raise UserError(f"{options.game} is data, not a game; to train dcgan on it: ganvas train dcgan {options.game}")
     games.card(options.game)  # an unknown game is told before PyTorch is imported
 
-    from ganvas import training
+    from ganvas import plans, training
 
-    request = training.Request(
+    request = plans.Request(
         game=options.game,
         data=options.data,
         out=options.out,

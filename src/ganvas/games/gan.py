@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ganvas.config import setting
 from ganvas.game import Aux, Batch, DataSpec, Turn
 from ganvas.games.two_player import TwoPlayer, TwoPlayerConfig
-from ganvas.losses import adversarial
+from ganvas.losses import adversarial, precise
 from ganvas.networks import mlp
 from ganvas.networks.layers import uniform_init
 from ganvas.optim import Optimizer
@@ -32,6 +32,9 @@ class MinimaxConfig(TwoPlayerConfig):
 
     loss: Literal["non-saturating", "minimax"] = setting("non-saturating", "what the generator minimises", "§3")
     k: int = setting(1, "discriminator steps for each of the generator", "Algorithm 1: k = 1", low=1)
+    updates: Literal["alternating", "simultaneous"] = setting(
+        "alternating", "whether the generator's turn sees the discriminator's step, or both move at once", "Algorithm 1"
+    )
     label_smoothing: float = setting(
         0.0, "the target of reals is 1 minus this", "Salimans et al. 2016, §3.4: 0.1", low=0, high=0.5
     )
@@ -44,17 +47,33 @@ class Minimax(TwoPlayer):
 
     def __init__(self, config: Any, data: DataSpec):
         super().__init__(config, data)
-        self.turns = [Turn(("D",), self.discriminator, repeat=config.k), Turn(("G",), self.generator)]
+        if config.updates == "simultaneous":
+            self.turns = [Turn(("G", "D"), self.both)]
+        else:
+            self.turns = [Turn(("D",), self.discriminator, repeat=config.k), Turn(("G",), self.generator)]
 
     def discriminator(self, b: Batch) -> tuple[Tensor, Aux]:
-        real, fake = self.verdicts(*self.pair(b))
-        loss = adversarial.discriminator(real, fake, self.config.label_smoothing)
-        return loss, {"D(x)": real.float().sigmoid().mean(), "D(G(z))": fake.float().sigmoid().mean()}
+        return self.rejection(*self.verdicts(*self.pair(b)))
 
     def generator(self, b: Batch) -> tuple[Tensor, Aux]:
-        saturating = self.config.loss == "minimax"
-        loss = adversarial.minimax_generator if saturating else adversarial.non_saturating_generator
-        return loss(self.verdict(b)), {}
+        return self.persuasion(self.verdict(b)), {}
+
+    def both(self, b: Batch) -> tuple[dict[str, Tensor], Aux]:
+        """Both players' losses from one pass of each network: a sixth fewer passes than in two turns."""
+        real, fake = self.verdicts(self.seen(b, b["x"]), self.seen(b, self.G(b.noise(self.prior))))
+        loss, aux = self.rejection(real, fake)
+        return {"G": self.persuasion(fake), "D": loss}, aux
+
+    def rejection(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Aux]:
+        """The discriminator's objective, and what it thinks on average."""
+        loss = adversarial.discriminator(real, fake, self.config.label_smoothing)
+        return loss, {"D(x)": precise(real).sigmoid().mean(), "D(G(z))": precise(fake).sigmoid().mean()}
+
+    def persuasion(self, fake: Tensor) -> Tensor:
+        """The generator's objective."""
+        if self.config.loss == "minimax":
+            return adversarial.minimax_generator(fake)
+        return adversarial.non_saturating_generator(fake)
 
 
 @dataclass(frozen=True)

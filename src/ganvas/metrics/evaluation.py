@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganvas.data import Dataset, load
+from ganvas.data.worlds import WORLDS
 from ganvas.errors import UserError, did_you_mean
 from ganvas.metrics.base import Features, Metric, Part
 from ganvas.metrics.classes import Classes
@@ -141,7 +142,10 @@ def _loaded(what: Samples | Dataset | Names, data: Dataset | Names) -> tuple[Sam
 
 
 def _load(names: Names, shape: tuple[int, ...]) -> Dataset:
-    return load(names, size=shape[0], channels=shape[2]) if len(shape) == 3 else load(names)
+    listed = [names] if isinstance(names, str | os.PathLike) else names
+    if len(shape) != 3 or any(os.fspath(name) in WORLDS for name in listed):
+        return load(names)
+    return load(names, size=shape[0], channels=shape[2])
 
 
 def _in_words(shape: tuple[int, ...]) -> str:

@@ -93,7 +93,7 @@ def as_network_input(images: np.ndarray, at_most: int | None = None) -> torch.Te
     import torch
     from torch.nn.functional import adaptive_avg_pool2d
 
-    x = torch.from_numpy(np.asarray(images)).permute(0, 3, 1, 2).float()
+    x = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float()
     if at_most and max(x.shape[2:]) > at_most:
         x = adaptive_avg_pool2d(x, at_most)
     return x / 127.5 - 1

@@ -1,0 +1,146 @@
+"""What a person asks of a training, resolved: nothing is left to be decided, and nothing is written yet."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import torch
+
+from ganvas import config, data, games, processes
+from ganvas.data import Dataset
+from ganvas.engine import Settings
+from ganvas.errors import UserError
+from ganvas.game import Game
+from ganvas.precision import choose, device_for
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asks of a training, besides the game's own settings and the engine's (`overrides`)."""
+
+    game: str = "dcgan"
+    data: tuple[str, ...] = ("digits",)
+    out: Path | None = None
+    size: int | None = None
+    channels: int | None = None
+    split: str | None = None
+    preset: str | None = None
+    device: str = "auto"
+    metrics: tuple[str, ...] = ()
+    every: float | None = None
+    keep: int = 3
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request resolved: nothing is left to be decided."""
+
+    game: type[Game]
+    config: Any
+    settings: Settings
+    dataset: Dataset
+    device: torch.device
+    request: Request
+
+    @property
+    def every_kimg(self) -> float:
+        return self.request.every or self.settings.kimg / 10
+
+
+def plan(request: Request) -> Plan:
+    """Finds the game and the data, derives every setting, and checks them all before anything is written."""
+    cls = games.find(request.game)
+    device = device_for(request.device)
+    if request.every is not None and not (request.every > 0 and math.isfinite(request.every)):
+        raise UserError(f"--every {request.every:g} is out of range; give a distance in kimg above 0.")
+    if request.keep < 1:
+        raise UserError(f"--keep {request.keep} is out of range; keep at least one checkpoint.")
+    own, engine = split_overrides(request, cls)
+    draft = config.replace(_preset(cls, request), own, request.game)
+    dataset = load(request, lambda native: cls.size_for(native, draft))
+    game_config = config.replace(_preset(cls, request, dataset), own, request.game)
+    cls.check(game_config, dataset.spec)
+    demand_enough(dataset, game_config.batch)
+    demand_metrics(request.metrics, dataset)
+    settings = config.replace(Settings(kimg=cls.budget_kimg(dataset.spec)), engine, "train")
+    precision = choose(settings.precision, device, worthwhile=dataset.spec.is_image)
+    memory_format = cls.memory_format if settings.memory_format == "auto" else settings.memory_format
+    settings = replace(
+        settings,
+        batch=game_config.batch,
+        schedule_kimg=settings.schedule_kimg or settings.kimg,
+        precision=precision,
+        memory_format=memory_format,
+    )
+    return Plan(cls, game_config, settings, dataset, device, request)
+
+
+def demand_enough(dataset: Dataset, batch: int) -> None:
+    """A `UserError` where a batch is larger than the set; it offers the largest power of two that is not."""
+    if batch > len(dataset):
+        raise UserError(
+            f"The batch of {batch} is larger than {dataset.name}, which has {len(dataset)} samples; "
+            f"give --batch {1 << (len(dataset).bit_length() - 1)} or more data."
+        )
+
+
+def demand_metrics(names: Sequence[str], dataset: Dataset) -> None:
+    """A `UserError` where one of the metrics is unknown, or does not fit the data."""
+    if names:
+        from ganvas.metrics import find_metrics
+
+        find_metrics(names, dataset)
+
+
+def split_overrides(request: Request, cls: type[Game]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Which settings belong to the game and which to the engine; a name that neither has is told."""
+    own_names = {s.name for s in config.fields(cls.Config())}
+    engine_names = {f.name for f in fields(Settings)} - {"batch"}
+    own, engine = {}, {}
+    for given, value in request.overrides.items():
+        name = given.replace("-", "_")
+        if name in engine_names and name not in own_names:
+            engine[name] = value
+        else:
+            own[name] = value
+    return own, engine
+
+
+def _preset(cls: type[Game], request: Request, dataset: Dataset | None = None) -> Any:
+    defaults = cls.defaults(dataset.spec) if dataset else cls.Config()
+    return defaults if request.preset is None else config.preset(defaults, cls, request.preset)
+
+
+def load(request: Request, size_for: Callable[[int], int]) -> Dataset:
+    """The data; with many processes the first one packs it and the others find it packed."""
+
+    def read() -> Dataset:
+        return data.load(
+            list(request.data), size=request.size, channels=request.channels, split=request.split, size_for=size_for
+        )
+
+    try:
+        found = read() if processes.rank() == 0 else None
+    finally:
+        processes.barrier()  # where the first one found a mistake, the others must not wait for it
+    return found or read()
+
+
+def request_of(options: Mapping[str, Any], game: str, names: str | os.PathLike[str] | Sequence[Any]) -> Request:
+    """A request from keyword arguments: those that `Request` has, and settings of the game and the engine."""
+    known = {f.name for f in fields(Request)} - {"game", "data", "overrides"}
+    hints = get_type_hints(Request)
+    mine = {k: v if k in ("out", "metrics") else config.coerce(v, hints[k], k, "train") for k, v in options.items() if k in known}
+    if mine.get("out") is not None:
+        mine["out"] = Path(mine["out"])
+    if "metrics" in mine:
+        mine["metrics"] = tuple(mine["metrics"].split(",") if isinstance(mine["metrics"], str) else mine["metrics"])
+    listed = [names] if isinstance(names, str | os.PathLike) else names
+    rest = {k: v for k, v in options.items() if k not in known}
+    return Request(game=game, data=tuple(os.fspath(n) for n in listed), overrides=rest, **mine)
