@@ -68,7 +68,9 @@ def unwritten(path: Path, e: OSError | SafetensorError) -> str:
 
 
 def _write(directory: Path, game: Game, clock: Clock) -> None:
-    averages, moments, scalars = {}, {}, {}
+    averages: dict[str, Tensor] = {}
+    moments: dict[str, Tensor] = {}
+    scalars = {}
     for name, player in game.players.items():
         if player.ema is not None:
             averages |= {f"{name}.{k}": v for k, v in player.ema.state_dict().items()}
@@ -95,14 +97,15 @@ def optimizer_state(player: Player) -> tuple[dict[str, Tensor], list[dict[str, A
 
 
 def verify(directory: Path) -> None:
-    """A `UserError` that names the damaged file, and the last good checkpoint before it, unless all is as it was written."""
+    """A `UserError` that names the damaged file and the last good checkpoint, unless all is as it was written."""
     if not directory.is_dir():
         raise UserError(f"There is no checkpoint {directory}.")
     if why := damage(directory):
         before = (d for d in reversed(listed(directory.parent)) if kimg_of(d) < kimg_of(directory))
         good = next((d for d in before if not damage(d)), None)
         mend = (
-            f"Go on from the last good one with `ganvas train --resume {good}`, or draw from it with `ganvas sample {good}`."
+            f"The last good one before it is {good}: go on from it with `ganvas train --resume {good}`, "
+            f"draw from it with `ganvas sample {good}`."
             if good
             else "There is no good one before it: train anew, to another --out."
         )
@@ -139,7 +142,7 @@ def load(directory: Path, game: Game) -> Clock:
 
 
 def load_averaged(directory: Path, game: Game) -> Clock:
-    """Puts the averaged weights where a player has them, and its newest weights else, into a game that will not train."""
+    """Puts averaged weights of players that have them, and the newest of others, into a game that will not train."""
     verify(directory)
     with fitting(directory):
         game.load_state_dict(load_file(directory / "weights.safetensors"))

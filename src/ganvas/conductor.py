@@ -1,4 +1,4 @@
-"""Plays a game to its end inside a run: when to log, when to take a snapshot, and how to stop without losing anything."""
+"""Plays a game to its end inside a run: when to log, when to take a snapshot, how to stop without losing anything."""
 
 from __future__ import annotations
 

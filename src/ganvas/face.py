@@ -22,7 +22,9 @@ def list_games() -> list[str]:
     return games.names()
 
 
-def train(game: str = "dcgan", data: Names = "digits", *, quiet: bool = False, resume: Any = None, **options: Any) -> Run:
+def train(
+    game: str = "dcgan", data: Names = "digits", *, quiet: bool = False, resume: Any = None, **options: Any
+) -> Run:
     """Trains a game on data and returns its run.
 
     Args:
@@ -31,8 +33,8 @@ def train(game: str = "dcgan", data: Names = "digits", *, quiet: bool = False, r
         quiet: shows nothing while training; the log keeps everything.
         resume: a run directory, or a checkpoint in one, to go on from; then only `kimg` and `device` may be given.
         **options: `out`, `size`, `channels`, `split`, `preset`, `device`, `metrics`, `every`, `keep`, and any setting
-            of the game (`ganvas describe GAME`) or of the engine (`kimg`, `seed`, `precision`, ...), nested ones with a dot:
-            `train("dcgan", "photos/", **{"opt_g.lr": 1e-4})`.
+            of the game (`ganvas describe GAME`) or of the engine (`kimg`, `seed`, `precision`, ...), nested ones with a
+            dot: `train("dcgan", "photos/", **{"opt_g.lr": 1e-4})`.
 
     Raises:
         UserError: a mistake in the request, told before anything is written.
@@ -43,7 +45,9 @@ def train(game: str = "dcgan", data: Names = "digits", *, quiet: bool = False, r
     if resume is not None:
         unknown = options.keys() - {"kimg", "device"}
         if unknown:
-            raise UserError(f"A resumed run keeps its settings; leave {', '.join(sorted(unknown))} out, or begin a new run.")
+            raise UserError(
+                f"A resumed run keeps its settings; leave {', '.join(sorted(unknown))} out, or begin a new run."
+            )
         run = training.resume(resume, quiet=quiet, **options)
     else:
         run = training.train(plans.request_of(options, game, data), quiet=quiet)
@@ -61,7 +65,9 @@ def load(run: str | os.PathLike[str], device: str = "cpu") -> Game:
     return opened.game(at, device_for(device))
 
 
-def evaluate(what: Any, data: Names | Dataset, *, metrics: Sequence[str] | None = None, **options: Any) -> dict[str, Any]:
+def evaluate(
+    what: Any, data: Names | Dataset, *, metrics: Sequence[str] | None = None, **options: Any
+) -> dict[str, Any]:
     """How good a game's samples are (or a set of images is), measured against real data.
 
     Args:
@@ -74,5 +80,8 @@ def evaluate(what: Any, data: Names | Dataset, *, metrics: Sequence[str] | None 
         The record that `ganvas evaluate --json` prints.
     """
     from ganvas.metrics import evaluate as measure
+    from ganvas.run import is_run
 
+    if isinstance(what, str | os.PathLike) and is_run(Path(what)):
+        what = load(what, device=options.get("device", "cpu"))
     return measure(what, data, metrics=metrics, **options)

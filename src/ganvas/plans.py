@@ -136,7 +136,9 @@ def request_of(options: Mapping[str, Any], game: str, names: str | os.PathLike[s
     """A request from keyword arguments: those that `Request` has, and settings of the game and the engine."""
     known = {f.name for f in fields(Request)} - {"game", "data", "overrides"}
     hints = get_type_hints(Request)
-    mine = {k: v if k in ("out", "metrics") else config.coerce(v, hints[k], k, "train") for k, v in options.items() if k in known}
+    mine = {k: v for k, v in options.items() if k in known}
+    for k in mine.keys() - {"out", "metrics"}:
+        mine[k] = config.coerce(mine[k], hints[k], k, "train")
     if mine.get("out") is not None:
         mine["out"] = Path(mine["out"])
     if "metrics" in mine:

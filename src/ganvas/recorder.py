@@ -1,4 +1,4 @@
-"""Everything a run writes while it is played: log lines, TensorBoard, sample grids, checkpoints, evaluations, the report."""
+"""All that a run writes while it is played: log lines, TensorBoard, sample grids, checkpoints, evaluations, report."""
 
 from __future__ import annotations
 
@@ -173,7 +173,8 @@ class Recorder:
     def _show(self, path: Path) -> None:
         from PIL import Image
 
-        self.board.add_image("fakes", np.asarray(Image.open(path).convert("RGB")), self.session.clock.nimg, dataformats="HWC")
+        picture = np.asarray(Image.open(path).convert("RGB"))
+        self.board.add_image("fakes", picture, self.session.clock.nimg, dataformats="HWC")
 
     def _measure_world(self) -> dict[str, float]:
         if self.dataset.world is None or not isinstance(self.game, Samples):

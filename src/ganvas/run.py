@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganvas import checkpoint, games
 from ganvas.config import from_json, to_json
+from ganvas.data.dataset import LARGEST_SIZE
 from ganvas.errors import UserError
 from ganvas.game import DataSpec, Game
 
@@ -53,18 +54,29 @@ def _texts(values: Any) -> bool:
     return isinstance(values, list) and all(isinstance(v, str) for v in values)
 
 
+def _is_shape(shape: Any) -> bool:
+    image = (
+        len(shape) == 3 and shape[0] in (1, 3) and type(shape[1]) is int and 0 < shape[1] == shape[2] <= LARGEST_SIZE
+    )
+    return isinstance(shape, list) and (image or shape == [2])
+
+
 _DEMANDS: dict[str, Callable[[Any], bool]] = {
     "it is no configuration of a run": lambda c: isinstance(c["game"], str),
     "it was written by a newer ganvas": lambda c: c["format"] <= FORMAT,
-    '"config" and "settings" are not both groups of settings': lambda c: {type(c["config"]), type(c["settings"])} == {dict},
+    '"config" and "settings" are not groups of settings': lambda c: (
+        isinstance(c["config"], dict) and isinstance(c["settings"], dict)
+    ),
     '"every" is not a distance above 0': lambda c: 0 < c["every"] < math.inf,
     '"keep" is not a number of checkpoints above 0': lambda c: type(c["keep"]) is int and c["keep"] > 0,
     '"metrics" is not a list of names': lambda c: _texts(c["metrics"]),
     '"data" does not tell the data as it was': lambda c: (
-        _texts(c["data"]["names"]) and _texts(c["data"]["label_names"]) and isinstance(c["data"]["fingerprint"], str)
+        _texts(c["data"]["names"])
+        and _texts(c["data"]["label_names"])
+        and _texts([c["data"]["name"], c["data"]["fingerprint"]])
+        and isinstance(c["data"]["count"], int)
     ),
-    '"shape" of its data is no shape of images or points': lambda c: c["data"]["shape"] == [2]
-    or (c["data"]["shape"][0] in (1, 3) and len(c["data"]["shape"]) == 3 and all(0 < n <= 4096 for n in c["data"]["shape"])),
+    'the "shape" of its data is none of images or points': lambda c: _is_shape(c["data"]["shape"]),
 }
 
 
@@ -108,7 +120,7 @@ class Run:
         return found[-1]
 
     def game(self, at: Path | None = None, device: torch.device | str = "cpu") -> Game:
-        """The trained game in evaluation mode with its averaged weights, from the newest checkpoint or the one given."""
+        """The trained game in evaluation mode with averaged weights, from the newest checkpoint or the one given."""
         game = self.build()
         checkpoint.load_averaged(at or self.latest(), game)
         return game.to(device).eval().requires_grad_(False)
@@ -118,23 +130,29 @@ class Run:
         append_json(self.dir / "log.jsonl", record)
 
 
-def demand_room(cls: type[Game], chosen: Any, spec: DataSpec) -> None:
-    """A `UserError` where the weights of such a game alone are more than this machine's free memory."""
-    import psutil
+def on_paper(cls: type[Game], chosen: Any, spec: DataSpec) -> Game:
+    """The game without memory for its weights (PyTorch's meta device): enough to count them."""
     import torch
 
-    free = psutil.virtual_memory().available
     try:
-        with torch.device("meta"):  # counting needs no memory
-            need = sum(q.numel() * q.element_size() for q in cls(chosen, spec).parameters())
+        with torch.device("meta"):
+            return cls(chosen, spec)
     except (RuntimeError, TypeError) as e:
         if "overflow" not in str(e).lower():
             raise
-        need = math.inf
+        raise UserError(f"The networks of {cls.name} would be larger than any memory; choose smaller settings.") from e
+
+
+def demand_room(cls: type[Game], chosen: Any, spec: DataSpec) -> None:
+    """A `UserError` where the weights of such a game alone are more than this machine's free memory."""
+    import psutil
+
+    need = sum(q.numel() * q.element_size() for q in on_paper(cls, chosen, spec).parameters())
+    free = psutil.virtual_memory().available
     if need > free:
         raise UserError(
-            f"The networks of {cls.name} with these settings need {need / 1e9:,.0f} GB of memory, and {free / 1e9:,.0f} GB "
-            "are free; give smaller ones, such as a smaller --width or --size."
+            f"The networks of {cls.name} with these settings need {need / 1e9:,.0f} GB of memory, and "
+            f"{free / 1e9:,.0f} GB are free; choose smaller settings, such as --width or --size."
         )
 
 
@@ -151,6 +169,11 @@ def append_json(path: Path, record: Mapping[str, Any]) -> None:
         os.close(descriptor)
 
 
+def is_run(path: Path) -> bool:
+    """Whether the path is a run directory, or a checkpoint inside one."""
+    return (path / "config.json").is_file() or (path.parent.name == "checkpoints" and path.is_dir())
+
+
 def open_run(path: Path | str) -> tuple[Run, Path | None]:
     """The run, and the checkpoint if the path is that of one inside a run."""
     path = Path(path)
@@ -165,8 +188,9 @@ def create(directory: Path | None, config: dict[str, Any], stem: str) -> Run:
         try:
             directory.mkdir(parents=True)
         except FileExistsError:
-            go_on = f", or go on with it: `ganvas train --resume {directory}`" if (directory / "config.json").is_file() else ""
-            raise UserError(f"{directory} exists already and is left as it is; give another --out{go_on}.") from None
+            is_run = (directory / "config.json").is_file()
+            mend = f", or go on with it: `ganvas train --resume {directory}`" if is_run else ""
+            raise UserError(f"{directory} exists already and is left as it is; give another --out{mend}.") from None
         except OSError as e:
             raise UserError(f"--out {directory} cannot be made: {e.strerror}.") from None
     else:
@@ -240,10 +264,10 @@ def tidy(run: Run) -> None:
 
 
 def write_checkpoint(run: Run, game: Game, clock: Any, keep: int, best: str | None = None) -> Path:
-    """A checkpoint named after the thousand images seen; afterwards all but the last `keep` and the best are removed."""
+    """A checkpoint named after the thousand images seen; then all but the last `keep` and the best are removed."""
     parent = run.dir / "checkpoints"
     directory = parent / f"{clock.nimg // 1000:06d}"
-    if directory.exists():  # two within the same thousand
+    if any(checkpoint.kimg_of(d) >= checkpoint.kimg_of(directory) for d in run.checkpoints):  # two within a thousand
         directory = parent / f"{clock.nimg / 1000:010.3f}"
     if not directory.exists():
         checkpoint.save(directory, game, clock)

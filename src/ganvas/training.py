@@ -17,7 +17,7 @@ from ganvas.data import Dataset
 from ganvas.engine import Session, Settings
 from ganvas.errors import UserError
 from ganvas.game import Game
-from ganvas.plans import Plan, Request, demand_enough, load, plan
+from ganvas.plans import Plan, Request, demand_enough, demand_metrics, load, plan
 from ganvas.precision import device_for, native_bf16
 from ganvas.recorder import Recorder
 from ganvas.run import Run, create, demand_room, locked, open_run, set_aside_later, tidy, update_config
@@ -125,6 +125,7 @@ def _go_on(path: Path | str, kimg: float | None, device: torch.device, held: Exi
     game_config = run.game_config()
     dataset = _same_data(run)
     demand_enough(dataset, game_config.batch)
+    demand_metrics(run.config["metrics"], dataset)
     session = Session(replace(settings, batch=game_config.batch), device)
     game = build(games.find(run.game_name), game_config, dataset, settings.seed)
     session.seat(game)
@@ -171,10 +172,10 @@ def _same_data(run: Run) -> Dataset:
     image = {"size": shape[1], "channels": shape[0]} if len(shape) == 3 else {}
     request = Request(data=tuple(d["names"]), split=d.get("split"), **image)
     dataset = load(request, lambda native: native)
-    if dataset.fingerprint != d["fingerprint"]:
+    if (dataset.fingerprint, dataset.spec) != (d["fingerprint"], run.spec):
         raise UserError(
-            f"{dataset.name} has changed since {run.dir} was begun ({d['count']} samples then, {len(dataset)} now, or other "
-            "contents); put the old data back, or begin a new run."
+            f"{dataset.name} has changed since {run.dir} was begun ({d['count']} samples then, {len(dataset)} now, or "
+            "other contents); put the old data back, or begin a new run."
         )
     return dataset
 
@@ -192,5 +193,3 @@ def _conduct(seated: Seated, *, quiet: bool) -> Run | None:
         recorder = Recorder(run, game, dataset, session, quiet=quiet)
     conductor.conduct(game, stream, session, seated.every_kimg, recorder, seated.resumed)
     return run
-
-

@@ -29,9 +29,9 @@ def test_it_learns_the_digits_and_says_how_well(digits, monkeypatch, tmp_path):
 
 
 def test_accuracy_is_that_on_images_it_was_not_shown(digits):
-    rng = np.random.default_rng(0)
-    _, accuracy = classifier.train(digits, rng.permutation(digits.labels))
-    assert accuracy < 0.25, "labels without meaning cannot be learnt, only memorised"
+    few = replace(digits, samples=digits.samples[:300])  # so few that they are learnt by heart
+    _, accuracy = classifier.train(few, np.random.default_rng(0).integers(0, 10, 300))
+    assert accuracy < 0.35, "labels without meaning say nothing of images that were not shown"
 
 
 def test_the_second_time_comes_from_the_cache_and_is_equal_to_the_bit(digits, monkeypatch, tmp_path):

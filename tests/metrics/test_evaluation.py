@@ -112,6 +112,9 @@ def test_defaults_suit_the_data(digits, unlabelled):
     assert default_metrics(digits) == ("fd", "classes")
     assert default_metrics(unlabelled) == ("fd",)
     assert default_metrics(load("ring")) == ("modes",)
+    few = replace(digits, samples=digits.samples[:8], labels=digits.labels[:8])
+    assert default_metrics(few) == ("fd",)
+    assert evaluate(Fake(few), few, n=2)["features"] == "pixels-8x8"
     assert evaluate(Fake(unlabelled), unlabelled)["features"] == "pixels-8x8"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 
 from ganvas import __version__
 from ganvas.errors import UserError, did_you_mean
@@ -32,20 +33,24 @@ def main(argv: list[str] | None = None) -> None:
     debug = "--debug" in arguments
     try:
         code = run([a for a in arguments if a != "--debug"])
+        sys.stdout.flush()
     except UserError as e:
-        if debug:
-            raise
-        print(f"ganvas: {e}", file=sys.stderr)  # noqa: T201
-        code = 2
-    except KeyboardInterrupt:
-        if debug:
-            raise
-        print("ganvas: stopped.", file=sys.stderr)  # noqa: T201
-        code = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has gone: be quiet
+        code = tell(str(e), debug, 2)
+    except KeyboardInterrupt as e:
+        code = tell(f"stopped. {e}".strip(), debug, 130)
+    except BrokenPipeError:  # the reader of our output has gone: be quiet, also when Python flushes it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
+
+
+def tell(sentence: str, debug: bool, code: int) -> int:
+    """Says why a command ends, once where torchrun started many processes; returns the exit code."""
+    if debug:
+        traceback.print_exc()
+    elif os.environ.get("RANK", "0") == "0":
+        print(f"ganvas: {sentence}", file=sys.stderr)  # noqa: T201
+    return code
 
 
 def run(arguments: list[str]) -> int:
@@ -105,7 +110,9 @@ def _run_file(file: str) -> None:
     from pathlib import Path
 
     if not Path(file).is_file() or not file.endswith(".py"):
-        raise UserError(f"--plugin {file}: there is no such Python file; give the path of a .py file that registers a game.")
+        raise UserError(
+            f"--plugin {file}: there is no such Python file; give the path of a .py file that registers a game."
+        )
     name = f"ganvas_plugin_{Path(file).stem}"
     spec = spec_from_file_location(name, file)
     assert spec is not None and spec.loader is not None

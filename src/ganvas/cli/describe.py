@@ -27,7 +27,9 @@ class Options:
 
 def main(argv: list[str]) -> None:
     rest, settings = take_settings(argv, Options.__dataclass_fields__)
-    options = parse(Options, rest, "describe", "Shows a system: players, turns, settings. Settings can be tried: --kernel 3.")
+    options = parse(
+        Options, rest, "describe", "Shows a system: players, turns, settings. Settings can be tried: --kernel 3."
+    )
     card = games.card(options.game)
     document = describe(options, settings)
     if options.json:
@@ -38,14 +40,15 @@ def main(argv: list[str]) -> None:
 
 def describe(options: Options, settings: dict[str, Any]) -> dict[str, Any]:
     """The document of `describe --json`, whose shape others rely on."""
-    import torch
-
     from ganvas import config
     from ganvas.errors import UserError
     from ganvas.game import DataSpec
+    from ganvas.run import on_paper
 
     if options.size < 1 or options.channels not in (1, 3):
-        raise UserError(f"--size {options.size} --channels {options.channels}: give a positive side, and 1 or 3 channels.")
+        raise UserError(
+            f"--size {options.size} --channels {options.channels}: give a positive side, and 1 or 3 channels."
+        )
     cls, card = games.find(options.game), games.card(options.game)
     spec = DataSpec((options.channels, options.size, options.size))
     chosen = cls.defaults(spec)
@@ -53,8 +56,7 @@ def describe(options: Options, settings: dict[str, Any]) -> dict[str, Any]:
         chosen = config.preset(chosen, cls, options.preset)
     chosen = config.replace(chosen, settings, card.name)
     cls.check(chosen, spec)
-    with torch.device("meta"):  # counts need no memory
-        game = cls(chosen, spec)
+    game = on_paper(cls, chosen, spec)
     counts = {n: {"parameters": sum(q.numel() for q in p.net.parameters())} for n, p in game.players.items()}
     return {
         "name": card.name,

@@ -27,9 +27,9 @@ class Options:
     metrics: str = ""
     """Of fd (Fréchet distance), classes, modes (of 2-D worlds), with commas between; the default suits the data."""
     features: str = "auto"
-    """What fd is measured on: classifier (trained on labelled data, once), pixels (8x8), points (2-D worlds), or auto."""
+    """What fd is measured on: classifier (trained on labelled data, once), pixels (8x8), points (2-D worlds), auto."""
     n: int | None = None
-    """How many samples are judged; the default is half the number of real ones, at most 10,000 (2-D worlds: 2,500)."""
+    """How many samples are judged; the default is as many as half the real ones, and at most 10 thousand."""
     seed: int = 0
     """Of the samples that a run draws."""
     device: str = "auto"
@@ -40,16 +40,15 @@ class Options:
 
 def main(argv: list[str]) -> None:
     options = parse(Options, argv, "evaluate", "Measures a run, or a set of images, against real data.")
+
+    from ganvas.run import is_run
+
     with console(stderr=True).status("measuring (a set's first time takes up to a minute more)"):
-        record = _of_run(options) if _is_run(Path(options.what)) else _of_images(options)
+        record = _of_run(options) if is_run(Path(options.what)) else _of_images(options)
     if options.json:
         print_json(record)
     else:
         _show(record)
-
-
-def _is_run(path: Path) -> bool:
-    return (path / "config.json").is_file() or (path.parent.name == "checkpoints" and path.is_dir())
 
 
 def _of_images(options: Options) -> dict[str, Any]:
@@ -110,11 +109,13 @@ def _measured(what: Any, data: Any, options: Options, device: Any) -> dict[str, 
 def _show(record: dict[str, Any]) -> None:
     """A table for people: every value beside its floor, and below it what the figures depend on."""
     from rich.table import Table
+    from rich.text import Text
 
     from ganvas.report.words import number
 
     at = f" at {number(record['kimg'])} kimg" if "kimg" in record else ""
-    table = Table(title=f"{record['what']}{at}, against {record['data']}", title_justify="left", title_style="bold")
+    title = Text(f"{record['what']}{at}, against {record['data']}", style="bold")
+    table = Table(title=title, title_justify="left")
     table.add_column("metric")
     table.add_column("value", justify="right")
     table.add_column("real against real", justify="right")
@@ -124,7 +125,7 @@ def _show(record: dict[str, Any]) -> None:
         if "kl" in found:
             table.add_row("  KL of the classes' shares, in nats", number(found["kl"]), "")
         if "good_share" in found:
-            table.add_row("  good samples", f"{found['good_share']:.1%}", f"{found['good_share_of_reals']:.1%}")
+            table.add_row("  good samples", _percent(found["good_share"]), _percent(found["good_share_of_reals"]))
     out = console()
     out.print(table)
     for line in _small_print(record):
@@ -136,6 +137,10 @@ def _show(record: dict[str, Any]) -> None:
 _TITLES = {"fd": "fd (Fréchet distance)", "classes": "classes found", "modes": "modes covered"}
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
 def _small_print(record: dict[str, Any]) -> list[str]:
     lines = [f"{record['n_generated']:,} judged, {record['n_real']:,} real"]
     if record["features"] != "none":
@@ -144,7 +149,11 @@ def _small_print(record: dict[str, Any]) -> list[str]:
     if classes := record["metrics"].get("classes"):
         counts = classes["counts"]
         rarest = sorted(counts, key=counts.get)[:_MOST_COUNTS_SHOWN]
-        which = "classes" if len(rarest) == len(counts) else f"the {len(rarest)} rarest classes"
-        lines.append(f"{which}: " + ", ".join(f"{name} {counts[name]}" for name in counts if name in rarest))
-        lines.append(f"classified by {classes['classifier']} ({classes['accuracy']:.1%} accurate on held-out images)")
+        which = "each class" if len(rarest) == len(counts) else f"the {len(rarest)} rarest classes"
+        lines.append(
+            f"samples of {which}: " + ", ".join(f"{name}: {counts[name]}" for name in counts if name in rarest)
+        )
+        lines.append(
+            f"classified by {classes['classifier']} ({_percent(classes['accuracy'])} accurate on held-out images)"
+        )
     return lines + [f"Note: {note}" for note in record.get("notes", [])]

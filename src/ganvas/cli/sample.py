@@ -46,6 +46,8 @@ def main(argv: list[str]) -> None:
 
     game = ganvas.load(options.run, device=options.device)
     require(game, Samples, "sample")
+    if not game.data.is_image and options.out.suffix.lower() != ".npz":
+        raise UserError(f"{options.run} makes points, not images; give --out points.npz.")
     write(game, options, folder)
     sys.stdout.write(f"{options.out}\n")
 
@@ -61,17 +63,13 @@ def write(game, options: Options, folder: bool) -> None:
     try:
         (options.out if folder else options.out.parent).mkdir(parents=True, exist_ok=True)
         if folder:
-            if not game.data.is_image:
-                raise UserError(f"{options.run} makes points, not images; give --out points.npz.")
             from PIL import Image
 
             for i, image in enumerate(images):
                 Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(options.out / f"{i:06d}.png")
         elif options.out.suffix.lower() == ".npz":
             np.savez_compressed(options.out, samples=images)
-        elif game.data.is_image:
-            grid.save_grid(options.out, images)
         else:
-            raise UserError(f"{options.run} makes points, not images; give --out points.npz.")
+            grid.save_grid(options.out, images)
     except OSError as e:
         raise UserError(f"--out {options.out} cannot be written: {e.strerror or e}.") from None

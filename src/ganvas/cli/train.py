@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from ganvas import games
 from ganvas.cli.words import console, first_word, parse, take_settings
 from ganvas.errors import UserError
+
+if TYPE_CHECKING:
+    from ganvas.run import Run
 
 DESCRIPTION = """Trains a system on images and writes a run directory: samples, checkpoints, logs, a report.
 
@@ -66,8 +70,10 @@ def main(argv: list[str]) -> None:
 
 def begin(options: Options, settings: dict[str, str]) -> Path | None:
     """A new run; its directory."""
-    if options.game not in games.names() and Path(options.game).exists():
-        raise UserError(f"{options.game} is data, not a game; to train dcgan on it: ganvas train dcgan {options.game}")
+    if options.game not in games.names() and is_data(options.game):
+        raise UserError(
+            f"{options.game} is data, not a game; name a game first, as in `ganvas train dcgan {options.game}`."
+        )
     games.card(options.game)  # an unknown game is told before PyTorch is imported
 
     from ganvas import plans, training
@@ -86,7 +92,14 @@ def begin(options: Options, settings: dict[str, str]) -> Path | None:
         keep=options.keep,
         overrides=settings,
     )
-    return _finish(training.train(request, quiet=options.quiet))
+    return _finish(training.train(request, quiet=options.quiet), options.quiet)
+
+
+def is_data(name: str) -> bool:
+    """Whether a name is that of a built-in set, or of a file or folder."""
+    from ganvas.data.sources import BUILT_IN, WORLDS
+
+    return name in BUILT_IN or name in WORLDS or Path(name).exists()
 
 
 def resume(options: Options, settings: dict[str, str]) -> Path | None:
@@ -100,14 +113,16 @@ def resume(options: Options, settings: dict[str, str]) -> Path | None:
 
     kimg = config.coerce(settings["kimg"], float, "kimg", "train") if "kimg" in settings else None
     assert options.resume is not None
-    return _finish(training.resume(options.resume, kimg=kimg, device=options.device, quiet=options.quiet))
+    return _finish(
+        training.resume(options.resume, kimg=kimg, device=options.device, quiet=options.quiet), options.quiet
+    )
 
 
-def _finish(run: object) -> Path | None:
-    from ganvas.run import Run
-
-    if not isinstance(run, Run):
+def _finish(run: Run | None, quiet: bool) -> Path | None:
+    if run is None:
         return None  # a process of torchrun other than the first
+    if quiet:
+        return run.dir
     out = console(stderr=True)
     out.print(f"\nreport    {run.dir / 'report.html'}", markup=False)
     out.print(f"samples   ganvas sample {run.dir} --n 64 --out grid.png", markup=False)
@@ -123,10 +138,8 @@ def show_help(argv: list[str]) -> None:
     from ganvas.cli.describe import settings_table
     from ganvas.engine import Settings
 
-    try:
+    with suppress(SystemExit):
         parse(Options, ["--help"], "train", DESCRIPTION)
-    except SystemExit:
-        pass
     out = console()
     out.print(f"\nsettings of {name}\n", style="bold")
     out.print(settings_table(cls.Config()))

@@ -32,16 +32,17 @@ def parse(cls: type[T], argv: list[str], command: str, description: str) -> T:
 def _in_a_sentence(panel: str) -> str:
     """tyro's panel of several lines, boxed, as one sentence."""
     lines = [line.strip(" │╭╰╮╯─") for line in panel.splitlines()]
-    text = " ".join(line for line in lines if line)
+    text = " ".join(line for line in lines if line.strip("-"))  # where there is no Unicode, boxes are of dashes
     if wrong := re.search(r"Error parsing (--[\w.-]+|[A-Z_]+):.*?'([^']*)'", text):
         values = re.findall(r"\['([^']*)'\]", text) or [wrong[2]]
         kind = "a whole number" if "INT" in text else "a number" if "FLOAT" in text else "understood"
         return f"{wrong[1]} {values[0]} is not {kind}."
-    if missing := re.search(rf"Missing from [\w ]+: (\S+) (.*?) \(required\)", text):
+    if missing := re.search(r"Missing from [\w ]+: (\S+) (.*?) \(required\)", text):
         return f"{missing[1]} is missing: {missing[2][0].lower()}{missing[2][1:]}"
-    if unknown := re.search(r"Unrecognized options: (\S+?)(?:,.*?|) (?:For|Perhaps)", text):
+    if unknown := re.search(r"Unrecognized options: (\S+)", text):
+        what = "option " if unknown[1].startswith("-") else "place for "
         near = re.search(r"Perhaps you meant: (--[\w-]+)", text)
-        return f"there is no option {unknown[1]}." + (f" Did you mean {near[1]}?" if near else "")
+        return f"there is no {what}{unknown[1]}." + (f" Did you mean {near[1]}?" if near else "")
     if empty := re.search(r"Missing value for argument '(\S+?)'", text):
         return f"{empty[1]} needs a value."
     return text.split(" For full helptext")[0]
@@ -67,7 +68,11 @@ def take_settings(argv: list[str], own: Iterable[str]) -> tuple[list[str], dict[
             if not equals or not name:
                 raise UserError(f"--set {name or value}: give a setting and its value, as in --set kernel=3.")
             settings[name] = value
-        elif not flag.startswith("--") or flag.replace("_", "-") in known or flag.replace("_", "-").replace("--no-", "--") in known:
+        elif (
+            not flag.startswith("--")
+            or flag.replace("_", "-") in known
+            or flag.replace("_", "-").replace("--no-", "--") in known
+        ):
             rest.append(word)
         elif equals:
             settings[flag[2:]] = value
@@ -102,4 +107,8 @@ def console(stderr: bool = False) -> Any:
     """A rich console; NO_COLOR and pipes are respected."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # rich would end the program as if it had failed; `main` knows better
+
+    return Quiet(stderr=stderr, highlight=False)

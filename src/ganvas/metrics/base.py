@@ -17,6 +17,11 @@ same `reference`. So a perfect generator scores the floor, whatever the bias of 
 """
 
 
+def is_labelled(data: Dataset) -> bool:
+    """Whether the set tells two classes or more apart."""
+    return data.labels is not None and len(np.unique(data.labels)) >= 2
+
+
 class Features(Protocol):
     """Turns samples as they are stored into vectors whose statistics are compared."""
 

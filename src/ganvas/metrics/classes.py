@@ -8,8 +8,10 @@ import numpy as np
 
 from ganvas.data import Dataset
 from ganvas.errors import UserError
-from ganvas.metrics.base import Metric, Part
+from ganvas.metrics.base import Metric, Part, is_labelled
 
+FEWEST = 10
+"""Real images that a classifier can learn from."""
 FOUND = 0.1
 """A class is found when its share of the generated images is at least so much of its share of the real ones."""
 _SIDE = 16  # nearest neighbours need no more than the gist
@@ -26,13 +28,16 @@ class Classes(Metric):
 
     @classmethod
     def check(cls, data: Dataset) -> None:
-        if data.labels is None or len(np.unique(data.labels)) < 2:
+        if not is_labelled(data):
             raise UserError(
                 f"{data.name} has no labels of two classes or more, so classes cannot be counted; "
                 "leave the metric classes out, or give labelled data."
             )
-        if len(data) < 10:
-            raise UserError(f"{data.name} has {len(data)} images, too few for a classifier; classes needs at least 10.")
+        if len(data) < FEWEST:
+            raise UserError(
+                f"{data.name} has {len(data)} images, and the metric classes needs {FEWEST} at least to learn from; "
+                "leave it out, or give more."
+            )
 
     def __init__(self, data: Dataset):
         assert data.labels is not None

@@ -25,6 +25,7 @@ from ganvas.data import Dataset
 from ganvas.data.cache import cache_folder
 from ganvas.data.sources.base import digest
 from ganvas.errors import UserError
+from ganvas.metrics.base import is_labelled
 from ganvas.metrics.features import as_network_input
 from ganvas.rng import seeded_globally
 
@@ -68,7 +69,7 @@ class ClassifierFeatures:
     dimensions = Classifier.dimensions
 
     def __init__(self, data: Dataset, device: torch.device | str = "cpu"):
-        if data.labels is None or len(np.unique(data.labels)) < 2 or len(data) < FEWEST:
+        if data.labels is None or not is_labelled(data) or len(data) < FEWEST:
             raise UserError(
                 f"{data.name} is not a set of at least {FEWEST} images with labels of two classes or more, "
                 "which classifier features need; give --features pixels."
@@ -76,7 +77,7 @@ class ClassifierFeatures:
         net, accuracy = _cached(data, data.labels)
         self._net = net.features.eval().requires_grad_(False).to(device)
         self._device = device
-        self.name = f"classifier:{data.name} ({accuracy:.1%} accurate on held-out images)".replace("%", " %")
+        self.name = f"classifier:{data.name} ({100 * accuracy:.1f} % accurate on held-out images)"
         self.resizing = f"box-averaged to {_SIDE}x{_SIDE}" if max(data.samples.shape[1:3]) > _SIDE else ""
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:

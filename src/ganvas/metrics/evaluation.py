@@ -11,13 +11,14 @@ import numpy as np
 from ganvas.data import Dataset, load
 from ganvas.data.worlds import WORLDS
 from ganvas.errors import UserError, did_you_mean
-from ganvas.metrics.base import Features, Metric, Part
-from ganvas.metrics.classes import Classes
-from ganvas.metrics.features import find
+from ganvas.metrics.base import Features, Metric, Part, is_labelled
+from ganvas.metrics.classes import FEWEST, Classes
+from ganvas.metrics.features import find_features
 from ganvas.metrics.frechet import Frechet
 from ganvas.metrics.modes import Modes
 from ganvas.metrics.samples import as_stored, chosen, drawn, halves
 from ganvas.precision import device_for
+from ganvas.rng import seed_of
 
 if TYPE_CHECKING:
     import torch
@@ -77,7 +78,7 @@ def evaluate(
     half, reference = halves(len(data))
     n = _how_many(what, n, min(MOST if data.world is None else MOST_POINTS, len(half)))
     floor = half[:n]
-    extractor = find(features, data, device_for(str(device))) if any(m.uses_features for m in asked) else None
+    extractor = find_features(features, data, device_for(str(device))) if any(m.uses_features for m in asked) else None
     measures = [metric(data) for metric in asked]
     _show("generated", _generated(what, n, seed), measures, extractor)
     _show("floor", chosen(data, floor), measures, extractor)
@@ -103,8 +104,7 @@ def default_metrics(data: Dataset) -> tuple[str, ...]:
     """What suits the data: modes of a 2-D world, the Fréchet distance of images, and their classes where labelled."""
     if data.world is not None:
         return ("modes",)
-    labelled = data.labels is not None and len(np.unique(data.labels)) >= 2
-    return ("fd", "classes") if labelled else ("fd",)
+    return ("fd", "classes") if is_labelled(data) and len(data) >= FEWEST else ("fd",)
 
 
 def find_metrics(names: Sequence[str], data: Dataset) -> list[type[Metric]]:
@@ -173,7 +173,7 @@ def _how_many(what: Samples | Dataset, n: int | None, suitable: int) -> int:
 
 def _generated(what: Samples | Dataset, n: int, seed: int) -> Iterator[np.ndarray]:
     if isinstance(what, Dataset):
-        return chosen(what, np.random.default_rng(seed).permutation(len(what))[:n])
+        return chosen(what, np.random.default_rng(seed_of("rows", seed)).permutation(len(what))[:n])
     return drawn(what, n, seed)
 
 

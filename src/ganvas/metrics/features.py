@@ -9,7 +9,7 @@ import numpy as np
 
 from ganvas.data import Dataset
 from ganvas.errors import UserError, did_you_mean
-from ganvas.metrics.base import Features
+from ganvas.metrics.base import Features, is_labelled
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +62,7 @@ FEATURES: dict[str, Callable[[Dataset, torch.device | str], Features]] = {
 }
 
 
-def find(name: str, data: Dataset, device: torch.device | str = "cpu") -> Features:
+def find_features(name: str, data: Dataset, device: torch.device | str = "cpu") -> Features:
     """The extractor of that name for this set; `auto` is points of a 2-D world, a classifier where there are labels.
 
     Raises:
@@ -81,8 +81,7 @@ def _suitable(data: Dataset) -> str:
 
     if data.world is not None:
         return "points"
-    labelled = data.labels is not None and len(data) >= FEWEST and len(np.unique(data.labels)) >= 2
-    return "classifier" if labelled else "pixels"
+    return "classifier" if is_labelled(data) and len(data) >= FEWEST else "pixels"
 
 
 def as_network_input(images: np.ndarray, at_most: int | None = None) -> torch.Tensor:
