@@ -70,7 +70,9 @@ def bare_loop(device: torch.device, precision: str, nhwc: bool, fused: bool) -> 
     return step
 
 
-def engine(device: torch.device, precision: str, updates: str = "alternating", layout: str = "auto", compiled: str = "off"):
+def engine(
+    device: torch.device, precision: str, updates: str = "alternating", layout: str = "auto", compiled: str = "off"
+):
     """The same game played by the engine, one round a call."""
     cls = games.find("dcgan")
     game = cls(config.replace(cls.Config(), {"batch": BATCH, "updates": updates}, "dcgan"), SPEC)
@@ -152,15 +154,20 @@ def main() -> None:
         for name, step in variants.items():
             times[name].append(timed(step, device))
     if memory.keep_pages():
-        for name in ("the same, deep layers as products", "engine, bf16 (the default)", "engine, bf16, simultaneous updates"):
+        for name in (
+            "the same, deep layers as products",
+            "engine, bf16 (the default)",
+            "engine, bf16, simultaneous updates",
+        ):
             variants[name]()
             variants[name]()
             times[name + ", pages kept"] = [timed(variants[name], device) for _ in range(options.rounds)]
     base = statistics.median(times["plain loop, fp32, NCHW"])
     work = flops_a_round() / 1e12
     top = {p: peak(device, t) for p, t in (("bf16", torch.bfloat16), ("fp32", torch.float32))}
-    print(f"{native_bf16(device) or 'no bf16 unit'}, {torch.get_num_threads()} threads, torch {torch.__version__}; matrix product peak", end=" ")
-    print(f"bf16 {top['bf16']:.2f}, fp32 {top['fp32']:.2f} TFLOP/s; {work:.2f} TFLOP a round\n")
+    unit = native_bf16(device) or "no bf16 unit"
+    print(f"{unit}, {torch.get_num_threads()} threads, torch {torch.__version__}; {work:.2f} TFLOP a round;")
+    print(f"peak of a matrix product: bf16 {top['bf16']:.2f}, fp32 {top['fp32']:.2f} TFLOP/s\n")
     print("| variant | s a round | img/s | against the plain loop | share of the bf16 peak |")
     print("|---|---:|---:|---:|---:|")
     for name, seconds in times.items():

@@ -20,7 +20,7 @@ def test_the_game_on_the_page_works(tmp_path):
     assert len(source.splitlines()) <= 40, "the page promises forty lines"
     (tmp_path / "my_gan.py").write_text(source)
     plugin = ("--plugin", "my_gan.py")
-    words = ("train", "hinge-gan", "digits", "--d-steps", "2", "--preset", "tiny", "--kimg", "0.5", "--out", "run", "--quiet")
+    words = ("train", "hinge-gan", "digits", "--d-steps=2", "--preset=tiny", "--kimg=0.5", "--out=run", "--quiet")
     trained = ganvas(*plugin, *words, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert (tmp_path / "run" / "report.html").exists()

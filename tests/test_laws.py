@@ -43,7 +43,7 @@ NOISY = {"instance_noise": 0.1}  # exercises random numbers inside the losses wh
 
 def lively(name: str, spec: DataSpec) -> dict[str, float]:
     """Settings that use as much of a game as possible."""
-    known = {s for s in games.find(name).Config.__dataclass_fields__}
+    known = games.find(name).Config.__dataclass_fields__
     return {k: v for k, v in (NOISY | {"dropout": 0.5}).items() if k in known}
 
 
@@ -201,10 +201,11 @@ def test_6_inductor_equals_eager(name, spec):
 
 PAPERS = {
     "gan": {"loss": "non-saturating", "k": 1, "batch": 100, "maxout_pieces": 5, "opt_d.kind": "sgd"},
-    "dcgan": {"batch": 128, "z_dim": 128, "prior": "uniform", "kernel": 5, "norm_d": "batch", "leak": 0.2, "init_std": 0.02,
-              "opt_g.lr": 2e-4, "opt_d.lr": 2e-4, "opt_g.beta1": 0.5, "opt_g.beta2": 0.999},
+    "dcgan": {"batch": 128, "z_dim": 128, "prior": "uniform", "kernel": 5, "norm_d": "batch", "leak": 0.2,
+              "updates": "alternating", "init_std": 0.02, "opt_g.lr": 2e-4, "opt_d.lr": 2e-4, "opt_g.beta1": 0.5, "opt_g.beta2": 0.999},
     "lsgan": {"targets": "0,1,1", "network": "dcgan"},
-    "wgan": {"batch": 64, "critic_steps": 5, "clip_weights": 0.01, "opt_d.kind": "rmsprop", "opt_d.lr": 5e-5, "opt_g.lr": 5e-5},
+    "wgan": {"batch": 64, "critic_steps": 5, "clip_weights": 0.01, "opt_d.kind": "rmsprop", "opt_d.lr": 5e-5,
+             "opt_g.lr": 5e-5},
     "wgan-gp": {"batch": 128, "gp_weight": 10.0, "critic_steps": 5, "norm_d": "layer", "norm_g": "batch", "z_dim": 128,
                 "opt_d.lr": 1e-4, "opt_d.beta1": 0.0, "opt_d.beta2": 0.9, "opt_g.lr": 1e-4},
 }  # fmt: skip

@@ -116,7 +116,7 @@ def test_a_log_torn_by_a_kill_and_continued_reads_well(copy):
 def test_asked_to_stop_it_writes_a_checkpoint_and_says_how_to_go_on(number, tmp_path):
     run, log = tmp_path / "run", tmp_path / "log"
     child = Started(*TRAIN, "--kimg", "200", "--out", run, log=log)
-    child.until(lambda: (run / "checkpoints").is_dir() and Run(run).checkpoints)
+    child.until(lambda: checkpoint.listed(run / "checkpoints"))
     child.send(number)
     assert child.end() == 130
     said = log.read_text()
@@ -248,7 +248,8 @@ def test_a_damaged_checkpoint_is_detected_and_the_one_before_it_offered(file, ha
     newest, before = Run(copy).checkpoints[-1], Run(copy).checkpoints[-2]
     harm(newest / file)
     said = refused("sample", copy, "--out", copy / "x.png")
-    assert str(newest / file).rpartition("/")[2] in said
+    assert "is damaged" in said
+    assert file in said or (file, harm) == ("manifest.json", flip), "there the bit may be that of another file's hash"
     assert f"`ganvas sample {before}`" in said
     assert f"`ganvas train --resume {before}`" in said
     assert not (copy / "x.png").exists()

@@ -19,21 +19,20 @@ if TYPE_CHECKING:
     from ganvas.face import evaluate, list_games, load, train
     from ganvas.games import register
 
-_FACE = ("train", "load", "evaluate", "list_games")
-__all__ = ["__version__", "register", *_FACE]
+__all__ = ["__version__", "evaluate", "list_games", "load", "register", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FACE:
-        from ganvas import face
-
-        return getattr(face, name)
     if name == "register":
         from ganvas.games import register
 
         return register
+    if name in __all__:
+        from ganvas import face
+
+        return getattr(face, name)
     raise AttributeError(f"module 'ganvas' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), "register", *_FACE])
+    return sorted({*globals(), *__all__})

@@ -104,9 +104,8 @@ def coerce(value: Any, hint: Any, name: str, where: str) -> Any:
     """`value` (from JSON, Python or a command line's text) as the declared type `hint`."""
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        if value is None or (isinstance(value, str) and value.lower() == "none" and type(None) in args):
-            if type(None) in args:
-                return None
+        if type(None) in args and (value is None or str(value).lower() == "none"):
+            return None
         return coerce(value, next(a for a in args if a is not type(None)), name, where)
     if origin is Literal:
         if value in args:

@@ -10,7 +10,8 @@ def decay(images: int, nimg: int, halflife_kimg: float, rampup: float) -> float:
     """The weight β of the old average after a round of `images`, so that an average forgets half in `halflife_kimg`.
 
     Early in a run the half-life is at most `rampup` times the images seen so far, so that the random start is soon
-    forgotten (Karras et al. 2020, "Training GANs with limited data", appendix); rampup 0 switches that off. β = 0.5 ** (images / halflife).
+    forgotten (Karras et al. 2020, "Training GANs with limited data", appendix); rampup 0
+    switches that off. β = 0.5 ** (images / half-life).
     """
     halflife = halflife_kimg * 1000
     if rampup > 0:

@@ -205,7 +205,7 @@ def only(movers: Sequence[Player] | Any, game: Game) -> Iterator[None]:
 
 
 def gather(reports: Sequence[Aux]) -> Aux:
-    """The report of the global batch: scalars averaged over micro-batches and processes, tensors concatenated; detached."""
+    """The report of the global batch, detached: scalars averaged over micro-batches and processes, others joined."""
     scalars = [k for k, v in reports[0].items() if v.dim() == 0]
     joined = {
         k: processes.concatenate(torch.cat([r[k].detach() for r in reports])) for k in reports[0].keys() - set(scalars)

@@ -154,7 +154,7 @@ class Game(nn.Module):
 
     @classmethod
     def size_for(cls, native: int, config: Any) -> int:
-        """The side at which the system makes images whose own side is `native` pixels, where nobody asks for another."""
+        """The side at which it makes images whose own side is `native` pixels, where nobody asks for another."""
         return native
 
     @classmethod

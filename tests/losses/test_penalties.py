@@ -1,4 +1,4 @@
-"""The gradient penalty: its known answer, its derivative, and the wrong ways of writing it, which these tests reject."""
+"""The gradient penalty: its known answer, its derivative, and wrong ways of writing it, which these tests reject."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_critic_with_batch_norm_mixes_samples():
         critic = nn.Sequential(nn.Linear(4, 4), norm, nn.Tanh(), nn.Linear(4, 1)).double()
         x = torch.randn(6, 4, dtype=torch.float64, requires_grad=True)
         (g,) = torch.autograd.grad(critic(x)[0].sum(), x)
-        assert bool((g[1:].abs().max() > 1e-9)) == mixes
+        assert bool(g[1:].abs().max() > 1e-9) == mixes
 
 
 def test_it_is_computed_in_float32_under_autocast():

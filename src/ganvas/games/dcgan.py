@@ -1,9 +1,10 @@
 """Deep convolutional GAN (Radford, Metz and Chintala 2015, arXiv:1511.06434).
 
 The game is Goodfellow's with the non-saturating loss; what is new are the players: strided convolutions instead of
-pooling, BatchNorm in both (not on the discriminator's input nor the generator's output), ReLU and tanh in the generator,
-leaky ReLU in the discriminator, Adam with β₁ = 0.5. Defaults are Tables 1 and 3 of the seed blog: 5×5 kernels, a latent
-of 128 uniform numbers, 36.6 M parameters at 64×64. The preset `paper` is the paper's latent of 100.
+pooling, BatchNorm in both (not on the discriminator's input nor the generator's output), ReLU and tanh in the
+generator, leaky ReLU in the discriminator, Adam with β₁ = 0.5. Defaults are Tables 1 and 3 of the seed blog: 5×5
+kernels, a latent of 128 uniform numbers, 36.6 M parameters at 64×64. The preset `paper` is the paper's latent of
+100.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@ r"""Generative adversarial nets (Goodfellow et al. 2014, arXiv:1406.2661).
 
     min_G max_D V(D, G) = E log D(x) + E log(1 − D(G(z)))                                  (Eq. 1)
 
-`k` steps of the discriminator for one of the generator (Algorithm 1; the paper uses k = 1). Where D rejects samples with
-confidence, log(1 − D(G(z))) is flat, so the generator by default maximises log D(G(z)) instead (§3): the same fixed point,
-stronger gradients. The networks are the paper's: a generator of rectified linear units, a discriminator of maxout
-units trained with dropout.
+`k` steps of the discriminator for one of the generator (Algorithm 1; the paper uses k = 1). Where D rejects samples
+with confidence, log(1 − D(G(z))) is flat, so the generator by default maximises log D(G(z)) instead (§3): the same
+fixed point, stronger gradients. The networks are the paper's: a generator of rectified linear units, a discriminator
+of maxout units trained with dropout.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@ r"""Least squares GAN (Mao et al. 2016, arXiv:1611.04076).
     min_D ½ E (D(x) − b)² + ½ E (D(G(z)) − a)²,     min_G ½ E (D(G(z)) − c)²               (Eq. 2)
 
 Samples far on the right side of the decision boundary are still pulled towards it, so gradients do not vanish. With
-b − c = 1 and b − a = 2 (a, b, c = −1, 1, 0) the generator minimises Pearson's χ² divergence (Eq. 8); the other choice makes
-fakes look as real as possible (0, 1, 1; Eq. 9), which is the default here and in the paper's experiments.
+b − c = 1 and b − a = 2 (a, b, c = −1, 1, 0) the generator minimises Pearson's χ² divergence (Eq. 8); the other
+choice makes fakes look as real as possible (0, 1, 1; Eq. 9), which is the default here and in the paper's
+experiments.
 """
 
 from __future__ import annotations

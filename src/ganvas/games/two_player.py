@@ -112,8 +112,9 @@ class TwoPlayer(Game):
             )
         if data.size not in dcgan.SIZES or data.shape[1] != data.shape[2]:
             raise UserError(
-                f"{cls.name} cannot make images of {data.shape[1]}×{data.shape[2]}: its convolutions halve a square of side "
-                f"{', '.join(map(str, dcgan.SIZES))} down to 4×4; use --size {cls.size_for(data.size, config)}, or --network mlp."
+                f"{cls.name} cannot make images of {data.shape[1]}×{data.shape[2]}: its convolutions halve a square "
+                f"of side {', '.join(map(str, dcgan.SIZES))} down to 4×4; "
+                f"use --size {cls.size_for(data.size, config)}, or --network mlp."
             )
 
     @classmethod

@@ -3,8 +3,8 @@ r"""Wasserstein GAN (Arjovsky, Chintala and Bottou 2017, arXiv:1701.07875).
     min_G max_{‖D‖_L ≤ 1} E D(x) − E D(G(z))                                               (Eq. 2)
 
 The critic D estimates the earth mover's distance up to a factor; it is kept Lipschitz by clipping its weights to
-[−c, c] after each of its `critic_steps` steps (Algorithm 1: c = 0.01, 5 steps, RMSProp 5e-5, batch 64). The estimate is
-logged as `wasserstein`. Networks are DCGAN's with the sigmoid removed.
+[−c, c] after each of its `critic_steps` steps (Algorithm 1: c = 0.01, 5 steps, RMSProp 5e-5, batch 64). The estimate
+is logged as `wasserstein`. Networks are DCGAN's with the sigmoid removed.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@ r"""Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, arXiv:1704.000
     L_D = E D(G(z)) − E D(x) + λ E (‖∇_x̂ D(x̂)‖₂ − 1)²,     x̂ = ε x + (1 − ε) G(z),  ε ~ U[0, 1]     (Eq. 3)
     L_G = −E D(G(z))
 
-λ = 10, five critic steps, Adam 1e-4 with β = (0, 0.9) (Algorithm 1). The penalty is a property of each sample, so the critic
-must treat samples apart: LayerNorm or none, never BatchNorm (§4). Networks are Table 1 of the seed blog with LayerNorm in
-the critic, optimizer and batch its Table 3.
+λ = 10, five critic steps, Adam 1e-4 with β = (0, 0.9) (Algorithm 1). The penalty is a property of each sample, so
+the critic must treat samples apart: LayerNorm or none, never BatchNorm (§4). Networks are Table 1 of the seed blog
+with LayerNorm in the critic, optimizer and batch its Table 3.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class WGANGP(TwoPlayer):
         super().check(config, data)
         if config.network == "dcgan" and config.norm_d == "batch":
             raise UserError(
-                f"{cls.name}: norm_d = batch mixes the samples of a batch, so that the gradient penalty would punish the "
+                f"{cls.name}: norm_d = batch mixes the samples of a batch, so the gradient penalty would punish the "
                 "wrong gradients (Gulrajani et al. 2017, §4); use --norm-d layer or --norm-d none."
             )
 

@@ -1,7 +1,7 @@
 """Strided convolutions that halve, and transposed ones that double, the sides of an image.
 
-Where it is quicker, a convolution is computed as a matrix product: its input's patches are laid out as rows (im2col) and
-multiplied with the weights; a transposed convolution multiplies first and adds the patches up (col2im). On CPUs with
+Where it is quicker, a convolution is computed as a matrix product: its input's patches are laid out as rows
+(im2col) and multiplied with the weights; a transposed convolution multiplies first and adds the patches up (col2im). On CPUs with
 bfloat16 units oneDNN's backward passes of wide, small layers run far below the speed of such products; see
 `benchmarks/convolutions.py`. Both ways are differentiable any number of times, because im2col and col2im are each
 other's adjoint.
@@ -31,7 +31,7 @@ class Conv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2] // STRIDE, x.shape[3] // STRIDE
-        if not product_pays(x, *x.shape[1:2], self.out_channels, height * width):
+        if not product_pays(x, self.in_channels, self.out_channels, height * width):
             return super().forward(x)
         x = x.to(torch.get_autocast_dtype("cpu"))
         rows = Im2Col.apply(x, self.kernel_size[0], self.padding[0])
@@ -62,7 +62,7 @@ def patches(x_BHWC: Tensor, kernel: int) -> Tensor:
     return x_BHWC.unfold(1, kernel, STRIDE).unfold(2, kernel, STRIDE).permute(0, 1, 2, 4, 5, 3)
 
 
-def padded(height: int, width: int, kernel: int, padding: int) -> tuple[int, int]:
+def padded(height: int, width: int, kernel: int) -> tuple[int, int]:
     """The sides of an image with all that its patches touch."""
     return STRIDE * (height // STRIDE - 1) + kernel, STRIDE * (width // STRIDE - 1) + kernel
 
@@ -72,7 +72,7 @@ class Im2Col(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, kernel: int, padding: int) -> Tensor:
-        height, width = padded(*x.shape[2:], kernel, padding)
+        height, width = padded(x.shape[2], x.shape[3], kernel)
         room = (0, 0, padding, width - x.shape[3] - padding, padding, height - x.shape[2] - padding)
         return patches(F.pad(x.permute(0, 2, 3, 1), room), kernel).reshape(-1, kernel * kernel * x.shape[1])
 
@@ -92,7 +92,7 @@ class Col2Im(torch.autograd.Function):
     @staticmethod
     def forward(rows: Tensor, shape: tuple[int, int, int, int], kernel: int, padding: int) -> Tensor:
         b, c, h, w = shape
-        canvas = rows.new_zeros(b, *padded(h, w, kernel, padding), c)
+        canvas = rows.new_zeros(b, *padded(h, w, kernel), c)
         rows = rows.view(b, h // STRIDE, w // STRIDE, kernel, kernel, c)
         for i in range(kernel):
             for j in range(kernel):

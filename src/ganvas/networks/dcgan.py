@@ -1,8 +1,9 @@
 """The all-convolutional networks of DCGAN (Radford et al. 2016), in the widths of Table 1 of the seed blog.
 
-At 64×64 the discriminator's volumes are 32²×128, 16²×256, 8²×512, 4²×1024, and the generator mirrors them. Other sizes
-(16 … 256) add or drop halvings; channels double from `width` at each and stop at `max_width`. A convolution before BatchNorm has no
-bias: BatchNorm subtracts it again, and Adam would blow up the rounding noise of its gradient.
+At 64×64 the discriminator's volumes are 32²×128, 16²×256, 8²×512, 4²×1024, and the generator mirrors them. Other
+sizes (16 … 256) add or drop halvings; channels double from `width` at each and stop at `max_width`. A convolution
+before BatchNorm has no bias: BatchNorm subtracts it again, and Adam would blow up the rounding noise of its
+gradient.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 def normalisation(kind: str, channels: int) -> nn.Module:
-    """`batch`, `layer` (over channels and positions, with a gain and bias per channel, as WGAN-GP's code), or `none`."""
+    """`batch`, `layer` (over channels and positions, gain and bias per channel, as in WGAN-GP's code), or `none`."""
     if kind == "batch":
         return BatchNorm(channels)
     return nn.GroupNorm(1, channels) if kind == "layer" else nn.Identity()

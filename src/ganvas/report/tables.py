@@ -118,7 +118,7 @@ def _counts(evaluation: Record) -> str:
 def configuration(run: RunFiles) -> str:
     """Settings of game and training, data and environment; what differs from the game's defaults is marked."""
     data = {k: v for k, v in run.group("data").items() if k not in ("label_names", "names")}
-    groups = (
+    groups: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
         ("Game", run.group("config"), run.group("defaults")),
         ("Training", run.group("settings"), {}),
         ("Data", data, {}),

@@ -76,9 +76,9 @@ def _learn(seed: int) -> tuple[list[int], dict[str, list[float]], list[float]]:
             for name, loss in _LOSSES.items():
                 norms[name].append(_gradient_norm(loss(judged), generator))
         if step < _STEPS:
-            loss = adversarial.discriminator(net(real[step]), net(generator(_PRIOR.draw(_BATCH, g)).detach()))
+            fake = generator(_PRIOR.draw(_BATCH, g)).detach()
             opt.zero_grad()
-            loss.backward()
+            adversarial.discriminator(net(real[step]), net(fake)).backward()
             opt.step()
     return steps, norms, verdict
 
