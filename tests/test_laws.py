@@ -202,7 +202,8 @@ def test_6_inductor_equals_eager(name, spec):
 PAPERS = {
     "gan": {"loss": "non-saturating", "k": 1, "batch": 100, "maxout_pieces": 5, "opt_d.kind": "sgd"},
     "dcgan": {"batch": 128, "z_dim": 128, "prior": "uniform", "kernel": 5, "norm_d": "batch", "leak": 0.2,
-              "updates": "alternating", "init_std": 0.02, "opt_g.lr": 2e-4, "opt_d.lr": 2e-4, "opt_g.beta1": 0.5, "opt_g.beta2": 0.999},
+              "updates": "alternating", "init_std": 0.02,
+              "opt_g.lr": 2e-4, "opt_d.lr": 2e-4, "opt_g.beta1": 0.5, "opt_g.beta2": 0.999},
     "lsgan": {"targets": "0,1,1", "network": "dcgan"},
     "wgan": {"batch": 64, "critic_steps": 5, "clip_weights": 0.01, "opt_d.kind": "rmsprop", "opt_d.lr": 5e-5,
              "opt_g.lr": 5e-5},

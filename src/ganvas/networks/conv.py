@@ -1,8 +1,8 @@
 """Strided convolutions that halve, and transposed ones that double, the sides of an image.
 
-Where it is quicker, a convolution is computed as a matrix product: its input's patches are laid out as rows
-(im2col) and multiplied with the weights; a transposed convolution multiplies first and adds the patches up (col2im). On CPUs with
-bfloat16 units oneDNN's backward passes of wide, small layers run far below the speed of such products; see
+Where it is quicker, a convolution is computed as a matrix product: its input's patches are laid out as rows (im2col)
+and multiplied with the weights; a transposed convolution multiplies first and adds the patches up (col2im). On CPUs
+with bfloat16 units oneDNN's backward passes of wide, small layers run far below the speed of such products; see
 `benchmarks/convolutions.py`. Both ways are differentiable any number of times, because im2col and col2im are each
 other's adjoint.
 """
