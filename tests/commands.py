@@ -1,4 +1,4 @@
-"""What the tests of the command line share: `ganvas` called in this process, or in one of its own that may be killed."""
+"""What tests of the command line share: `ganvas` called in this process, or in one of its own that may be killed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def refused(*argv: str | os.PathLike[str]) -> str:
 class Started:
     """A command in a process of its own."""
 
-    def __init__(self, *argv: str | os.PathLike[str], log: Path, before: Callable[..., None] | None = None, args: Any = ()):
+    def __init__(
+        self, *argv: str | os.PathLike[str], log: Path, before: Callable[..., None] | None = None, args: Any = ()
+    ):
         self.log = log
         command = [os.fspath(a) for a in argv]
         self.process = _server.Process(target=_run, args=(command, str(log), before, args))
@@ -93,7 +95,7 @@ class Started:
 def _run(argv: list[str], log: str, before: Callable[..., None] | None, args: Any) -> None:
     from ganvas.cli import main
 
-    sys.stdout = sys.stderr = Path(log).open("a", buffering=1)
+    sys.stdout = sys.stderr = Path(log).open("a", buffering=1)  # noqa: SIM115 - to the end of the process
     if before:
         before(*args)
     main(argv)
@@ -123,5 +125,6 @@ def lines(file: Path) -> list[dict[str, Any]]:
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    """Every file below a directory, to see that none has changed."""
-    return {str(f.relative_to(directory)): f.read_bytes() for f in sorted(directory.rglob("*")) if f.is_file()}
+    """Every file and folder below a directory, to see that none has changed; locks, which are empty, left out."""
+    found = (f for f in sorted(directory.rglob("*")) if f.suffix != ".lock" and f.name != ".lock")
+    return {str(f.relative_to(directory)): f.read_bytes() if f.is_file() else b"" for f in found}

@@ -40,22 +40,66 @@ def test_critic_repeats_see_fresh_reals():
     assert [c for c, _, _ in seen] == [16 * i for i in range(10)]
 
 
+class Pair(Game):
+    """Two numbers; one wants their product small, the other large."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.a, self.b = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+        self.players = {
+            n: Player(getattr(self, n), torch.optim.SGD(getattr(self, n).parameters(), lr=1.0)) for n in "ab"
+        }
+        self.turns = [Turn(("a", "b"), self.both)]
+
+    def both(self, batch):
+        y = self.b(self.a(batch["x"])).mean()
+        return {"a": y, "b": -y}, {}
+
+
+def test_gradients_of_shared_tensors_are_not_added_twice():
+    """autograd gives parameters that are only added together one gradient tensor; micro-batches must not double it."""
+
+    class Sum(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
+
+    net = Sum()
+    player = Player(net, torch.optim.SGD(net.parameters(), lr=1.0))
+    for _ in range(2):
+        backward({"p": (torch.ones(1) * (net.a + net.b)).sum()}, {"p": player}, 0.5)
+    assert (net.a.grad.item(), net.b.grad.item()) == (1.0, 1.0)
+
+
+def test_what_is_frozen_for_good_stays_frozen():
+    game = tiny("dcgan")
+    first = game.D.body[0].weight.requires_grad_(False)
+    before = first.clone()
+    for _ in play(game, Patterns(IMAGES), session(game, 2)):
+        pass
+    assert not first.requires_grad
+    assert torch.equal(first, before)
+    assert game.D.body[2].weight.requires_grad
+
+
+def test_turns_of_one_name_are_refused():
+    game = tiny("gan")
+    game.turns = [game.turns[0], game.turns[0]]
+    with pytest.raises(AssertionError, match="share a name"):
+        session(game).seat(game)
+
+
+def test_losses_of_each_player_are_logged():
+    game = tiny("gan", updates="simultaneous", loss="minimax")
+    table = session(game, 1)
+    for _ in play(game, Patterns(IMAGES), table):
+        pass
+    read = table.meter.read()
+    assert read["loss/both"] == pytest.approx(read["loss/both/G"] + read["loss/both/D"], rel=1e-5)
+
+
 def test_a_turn_with_a_loss_for_each_player():
     """Simultaneous descent: each player follows its own loss, through one shared forward pass."""
-
-    class Pair(Game):
-        def __init__(self):
-            nn.Module.__init__(self)
-            self.a, self.b = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
-            self.players = {
-                n: Player(getattr(self, n), torch.optim.SGD(getattr(self, n).parameters(), lr=1.0)) for n in "ab"
-            }
-            self.turns = [Turn(("a", "b"), self.both)]
-
-        def both(self, batch):
-            y = self.b(self.a(batch["x"])).mean()
-            return {"a": y, "b": -y}, {}
-
     game = Pair()
     with torch.no_grad():
         game.a.weight.fill_(2.0)
@@ -78,10 +122,16 @@ def test_every_weights_and_intervals():
     for _ in play(game, Patterns(IMAGES), session(game, 7)):
         pass
     assert len(taken) == 3
-    linear = nn.Linear(2, 1, bias=False)
-    player = Player(linear, torch.optim.SGD(linear.parameters(), lr=1.0))
-    backward(linear(torch.ones(1, 2)).sum(), {"p": player}, 3.0)
-    assert linear.weight.grad.tolist() == [[3.0, 3.0]]
+    steps = []
+    for weight in (1.0, 3.0):
+        pair = Pair()
+        pair.turns = [Turn(("a",), lambda b, pair=pair: (pair.a(b["x"]).mean(), {}), weight=weight, name="lazy")]
+        before = pair.a.weight.item()
+        table = Session(Settings(batch=2, kimg=1), torch.device("cpu"))
+        table.begin(pair)
+        take(pair, pair.turns[0], Batch({"x": torch.ones(2, 1)}), table)
+        steps.append(before - pair.a.weight.item())
+    assert steps == pytest.approx([1.0, 3.0])
 
 
 def test_clipping_bounds_the_gradient():
@@ -106,11 +156,11 @@ def test_schedules_are_pure_functions_of_progress():
 
 def test_training_on_does_not_bend_the_schedule():
     game = tiny("dcgan")
-    table = session(game, 4, lr_schedule="linear", schedule_kimg=0.064)
+    table = session(game, 6, lr_schedule="linear", schedule_kimg=0.064)
     rates = []
     for _ in play(game, Patterns(IMAGES), table):
         rates.append(game.players["G"].opt.param_groups[0]["lr"])
-    assert rates == pytest.approx([2e-4, 2e-4, 2e-4, 1e-4])
+    assert rates == pytest.approx([2e-4, 2e-4, 2e-4, 1e-4, 0, 0])
 
 
 def test_ema_forgets_half_in_its_halflife():

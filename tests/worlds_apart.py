@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas import config, games, rng
-from ganvas.engine import Session, Settings, play
+from ganvas import config, games, processes, rng
+from ganvas.engine import Session, Settings, play, reestimate
+from ganvas.errors import UserError
 from ganvas.game import DataSpec, Game
 
 IMAGES = DataSpec((1, 16, 16))
@@ -78,4 +79,44 @@ def difference(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
     """The largest difference between two states, relative to the largest entry of each tensor."""
     assert a.keys() == b.keys()
     gaps = ((a[k].detach().double(), b[k].detach().double()) for k in a if a[k].numel())
-    return max(float((x - y).abs().max() / x.abs().max().clamp_min(1e-12)) for x, y in gaps)
+    return float(torch.stack([(x - y).abs().max() / x.abs().max().clamp_min(1e-12) for x, y in gaps]).max())
+
+
+def specs(name: str) -> list[DataSpec]:
+    """The kinds of data that a game takes."""
+    found = []
+    for spec in (IMAGES, POINTS):
+        try:
+            tiny(name, spec)
+            found.append(spec)
+        except UserError:
+            pass
+    return found
+
+
+NOISY = {"instance_noise": 0.1}  # exercises random numbers inside the losses where a game has them
+
+
+def lively(name: str, spec: DataSpec) -> dict[str, float]:
+    """Settings that use as much of a game as possible."""
+    known = games.find(name).Config.__dataclass_fields__
+    return {k: v for k, v in (NOISY | {"dropout": 0.5}).items() if k in known}
+
+
+def play_as_one_of_two(rank: int, folder: str) -> None:
+    """What each of two processes does for law 5: plays every game, and leaves its state behind."""
+    from safetensors.torch import save_file
+
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    for name in games.names():
+        for spec in specs(name):
+            game = played(name, 3, spec, lively(name, spec), accumulate=1)
+            table = session(game)
+            reestimate(game, Patterns(spec), table)
+            save_file(
+                {k: v.contiguous() for k, v in state(game).items()},
+                f"{folder}/{name}-{spec.is_image}-{rank}.safetensors",
+            )
+    processes.stop()

@@ -95,6 +95,12 @@ def _check_range(value: Any, f: dataclasses.Field, name: str, where: str) -> Non
         raise UserError(f"{where}: {name} = {value:g} is out of range; give a number {_bounds(f) or 'that is finite'}.")
 
 
+def _whole(number: float) -> int:
+    if not number.is_integer():
+        raise ValueError(number)
+    return int(number)
+
+
 def _bounds(f: dataclasses.Field) -> str:
     said = (("above", "above"), ("low", "at least"), ("high", "at most"))
     return " and ".join(f"{words} {f.metadata[k]:g}" for k, words in said if f.metadata.get(k) is not None)
@@ -130,10 +136,8 @@ def coerce(value: Any, hint: Any, name: str, where: str) -> Any:
             return int(value)
         if isinstance(value, str):
             try:
-                number = float(value)
-                if number.is_integer():
-                    return int(number)
-            except ValueError:
+                return int(value) if value.strip().lstrip("+-").isdigit() else _whole(float(value))
+            except (ValueError, OverflowError):
                 pass
     elif hint is float:
         if isinstance(value, int | float) and not isinstance(value, bool):

@@ -87,6 +87,8 @@ class Session:
 
     def seat(self, game: Game) -> None:
         """Moves the game, and its averages, to our device and into the memory format that suits it."""
+        names = [t.name for t in game.turns]
+        assert len(set(names)) == len(names), f"two turns share a name, and so their random numbers: {names}"
         wanted = self.settings.memory_format
         nhwc = (game.memory_format if wanted == "auto" else wanted) == "nhwc"
         for module in [game, *(p.ema for p in game.players.values() if p.ema is not None)]:
@@ -166,8 +168,7 @@ def take(game: Game, turn: Turn, batch: Batch, session: Session, repeat: int = 0
         for micro in micros:
             loss, aux = session.loss(turn, micro)
             backward(loss, movers, turn.weight / len(micros))
-            total = sum(loss.values()) if isinstance(loss, dict) else loss
-            reports.append({f"loss/{turn.name}": total, **aux})  # type: ignore[dict-item]
+            reports.append({**named(loss, turn), **aux})
     for name, p in movers.items():
         parameters = list(p.net.parameters())
         processes.mean_gradients(parameters)
@@ -176,7 +177,15 @@ def take(game: Game, turn: Turn, batch: Batch, session: Session, repeat: int = 0
         session.clock.updates[name] = session.clock.updates.get(name, 0) + 1
     aux = gather(reports)
     session.meter.add(aux)
-    return game.after(turn, aux)
+    return Batch({k: v[slice(*session.rows)] for k, v in game.after(turn, aux).items()})
+
+
+def named(loss: Tensor | dict[str, Tensor], turn: Turn) -> Aux:
+    """The loss as the log knows it; where each player has its own, their sum and each of them."""
+    if not isinstance(loss, dict):
+        return {f"loss/{turn.name}": loss}
+    total = torch.stack([*loss.values()]).sum()
+    return {f"loss/{turn.name}": total} | {f"loss/{turn.name}/{name}": value for name, value in loss.items()}
 
 
 def backward(loss: Tensor | dict[str, Tensor], movers: dict[str, Player], scale: float) -> None:
@@ -186,30 +195,37 @@ def backward(loss: Tensor | dict[str, Tensor], movers: dict[str, Player], scale:
         return
     assert loss.keys() == movers.keys(), "one loss for each player who moves"
     for i, (name, p) in enumerate(movers.items()):
-        parameters = list(p.net.parameters())
+        parameters = [q for q in p.net.parameters() if q.requires_grad]
         gradients = torch.autograd.grad(
             loss[name] * scale, parameters, retain_graph=i + 1 < len(movers), allow_unused=True
         )
         for q, g in zip(parameters, gradients, strict=True):
-            if g is not None:
-                q.grad = beside(q, g) if q.grad is None else q.grad.add_(g)
+            if g is not None:  # out of place: autograd may hand the same tensor to two parameters
+                q.grad = beside(q, g if q.grad is None else q.grad + g)
 
 
 @contextmanager
 def only(movers: Sequence[Player] | Any, game: Game) -> Iterator[None]:
-    """Inside, the movers' parameters require gradients and nobody else's do: frozen networks cost and learn nothing."""
+    """Inside, the movers' parameters require gradients and nobody else's do: frozen networks cost and learn nothing.
+
+    A parameter that was frozen for good stays frozen.
+    """
     moving = {id(q) for p in movers for q in p.net.parameters()}
-    for q in game.parameters():
-        q.requires_grad_(id(q) in moving)
-    yield
+    resting = [q for q in game.parameters() if q.requires_grad and id(q) not in moving]
+    for q in resting:
+        q.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for q in resting:
+            q.requires_grad_(True)
 
 
 def gather(reports: Sequence[Aux]) -> Aux:
     """The report of the global batch, detached: scalars averaged over micro-batches and processes, others joined."""
-    scalars = [k for k, v in reports[0].items() if v.dim() == 0]
-    joined = {
-        k: processes.concatenate(torch.cat([r[k].detach() for r in reports])) for k in reports[0].keys() - set(scalars)
-    }
+    scalars = [k for k, v in reports[0].items() if v.dim() == 0]  # in the same order on every process
+    tensors = [k for k, v in reports[0].items() if v.dim() > 0]
+    joined = {k: processes.concatenate(torch.cat([r[k].detach() for r in reports])) for k in tensors}
     values = processes.mean(
         torch.stack([torch.stack([precise(r[k].detach()) for k in scalars]) for r in reports]).mean(0)
     )

@@ -95,10 +95,11 @@ class Turn:
     repeat: int = 1
     every: int = 1
     weight: float = 1.0
+    name: str = ""
+    """What the log and the random numbers know it by, unique in its game; by default the name of its loss."""
 
-    @property
-    def name(self) -> str:
-        return getattr(self.loss, "__name__", type(self.loss).__name__)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or getattr(self.loss, "__name__", type(self.loss).__name__))
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,6 @@ class Game(nn.Module):
 
     Config: ClassVar[type]
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
-    exempt: ClassVar[dict[str, str]] = {}
-    """Laws that this game cannot keep, each with its reason; `tests/test_laws.py` shows the law failing there."""
     memory_format: ClassVar[str] = "nhwc"
     """Which memory format measures better for this game's networks: "nhwc" (channels last) or "nchw"."""
     name: ClassVar[str] = ""
@@ -146,6 +145,14 @@ class Game(nn.Module):
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
         """Raises a `UserError` where this system cannot be built for such data."""
+
+    @classmethod
+    def exemptions(cls, config: Any) -> dict[str, str]:
+        """Laws that cannot be kept with these settings ("accumulation", "processes", "compile"), each with its reason.
+
+        `tests/test_laws.py` shows the law failing there.
+        """
+        return {}
 
     @classmethod
     def defaults(cls, data: DataSpec) -> Any:
@@ -166,7 +173,10 @@ class Game(nn.Module):
         """Called before a round: stage, alpha, carries, scheduled strengths."""
 
     def after(self, turn: Turn, aux: Aux) -> Batch:
-        """Called after a turn with its report: the only other writer of the game's state. May add to the batch."""
+        """Called after a turn with its report: the only other writer of the game's state.
+
+        May add to the batch: tensors with a row for each sample of the *global* batch, of which later turns see theirs.
+        """
         return Batch()
 
     def rehearse(self, batch: Batch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
@@ -43,6 +44,8 @@ def device_for(wanted: str) -> torch.device:
     """The device of `auto`, `cpu`, `cuda`, `cuda:1`; a GPU that is not there is told."""
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun: a GPU for each process
+        wanted = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         device = torch.device(wanted)
     except RuntimeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,5 +35,6 @@ class Prior:
         """
         if not 0 <= truncation <= 1:
             raise UserError(f"truncation = {truncation:g} is out of range; give a number from 0 (the mean) to 1 (all).")
-        blocks = [self.draw(_BLOCK, generator("sample", seed, b, device=device)) for b in range(-(-n // _BLOCK))]
+        key = operator.index(seed)  # 3 and np.int64(3) are the same seed
+        blocks = [self.draw(_BLOCK, generator("sample", key, b, device=device)) for b in range(-(-n // _BLOCK))]
         return torch.cat(blocks)[:n] * truncation if n else torch.empty(0, self.dim, device=device)

@@ -27,6 +27,8 @@ def rank() -> int:
 def start(device: torch.device) -> None:
     """Joins the group that torchrun set up, if it did: gloo between CPUs, NCCL between GPUs."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
 

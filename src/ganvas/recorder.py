@@ -48,8 +48,9 @@ class Recorder:
         kimg = self.session.progress.kimg
         for problem in self.run.config["data"].get("problems", [])[:5] if resumed is None else []:
             self.warn(f"{problem['file']} was skipped: {problem['why']}")
-        if self.session.settings.accumulate > 1 and "accumulation" in self.game.exempt:
-            self.warn(f"--accumulate changes this game: {self.game.exempt['accumulation']}.")
+        exempt = self.game.exemptions(self.game.config)
+        if self.session.settings.accumulate > 1 and "accumulation" in exempt:
+            self.warn(f"--accumulate changes this game: {exempt['accumulation']}.")
         if resumed is not None:
             self.log({"event": "resumed", "kimg": kimg, "from": resumed.name})
             self.display.note(f"resumed from {resumed} at {kimg:.3f} kimg")

@@ -68,6 +68,7 @@ class Chance:
         """Uniform numbers in [0, 1) [rows, *shape]."""
         return self.draw(purpose, lambda n, g: torch.rand(n, *shape, generator=g, device=self.device))
 
+    @torch.compiler.disable
     def uniform_like(self, x: Tensor, purpose: str = "uniform") -> Tensor:
         """Uniform numbers shaped as `x`, whose rows may be several batches one after the other (real, then fake)."""
         times, rest = divmod(len(x), self.rows)

@@ -90,8 +90,8 @@ class Seated:
 
 def train(request: Request, *, quiet: bool = False) -> Run | None:
     """Makes a run and plays it to the end of its budget. Returns None on all processes but the first."""
-    processes.start(device_for(request.device))
     with ExitStack() as held:
+        join(device_for(request.device), held)
         return _conduct(together(lambda: _begin(request, held)), quiet=quiet)
 
 
@@ -109,8 +109,8 @@ def _begin(request: Request, held: ExitStack) -> Seated:
 
 def resume(path: Path | str, *, kimg: float | None = None, device: str = "auto", quiet: bool = False) -> Run | None:
     """Goes on with a run from its newest checkpoint, or from the one given, exactly as if it had never stopped."""
-    processes.start(device_for(device))
     with ExitStack() as held:
+        join(device_for(device), held)
         return _conduct(together(lambda: _go_on(path, kimg, device_for(device), held)), quiet=quiet)
 
 
@@ -139,6 +139,12 @@ def _go_on(path: Path | str, kimg: float | None, device: torch.device, held: Exi
         )
     mine = run if processes.rank() == 0 else None
     return Seated(mine, game, dataset, session, run.config["every"], start or run.dir)
+
+
+def join(device: torch.device, held: ExitStack) -> None:
+    """Joins the group of processes, and leaves it at the end: one that just exits may be aborted by its own threads."""
+    processes.start(device)
+    held.callback(processes.stop)
 
 
 def together(prepare: Callable[[], T]) -> T:

@@ -75,7 +75,7 @@ def describe(options: Options, settings: dict[str, Any]) -> dict[str, Any]:
         "config": config.to_json(chosen),
         "sources": {s.name: s.source for s in config.fields(chosen) if s.source},
         "presets": dict(cls.presets),
-        "exempt": dict(cls.exempt),
+        "exempt": cls.exemptions(chosen),
     }
 
 
@@ -114,7 +114,9 @@ def settings_table(chosen: Any, without: tuple[str, ...] = ()) -> Any:
 
     from ganvas import config
 
-    table = Table("setting", "value", "meaning", "source", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("setting", "value", "meaning", "source"):
+        table.add_column(heading, no_wrap=heading == "setting")
     for s in config.fields(chosen):
         if s.name not in without:
             table.add_row(f"--{s.name.replace('_', '-')}", str(s.value), s.doc + s.range, s.source)

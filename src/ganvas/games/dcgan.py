@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ganvas.games.gan import Minimax, MinimaxConfig
+from ganvas.games.gan import Minimax, MinimaxRules
+from ganvas.games.two_player import ConvolutionalConfig
 
 
 @dataclass(frozen=True)
-class DCGANConfig(MinimaxConfig):
+class DCGANConfig(MinimaxRules, ConvolutionalConfig):
     """Settings of DCGAN."""
 
 
@@ -24,4 +25,3 @@ class DCGAN(Minimax):
 
     Config = DCGANConfig
     presets = Minimax.presets | {"paper": {"z_dim": 100}}
-    exempt = {"accumulation": "BatchNorm's statistics are those of each micro-batch (norm_g, norm_d = batch)"}

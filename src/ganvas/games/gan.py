@@ -6,6 +6,10 @@ r"""Generative adversarial nets (Goodfellow et al. 2014, arXiv:1406.2661).
 with confidence, log(1 − D(G(z))) is flat, so the generator by default maximises log D(G(z)) instead (§3): the same
 fixed point, stronger gradients. The networks are the paper's: a generator of rectified linear units, a discriminator
 of maxout units trained with dropout.
+
+What the paper leaves open is taken from its published code for MNIST: sizes, dropout, initial weights, SGD with
+momentum. Left out of that code: its momentum's rise from 0.5 to 0.7, its decay of the learning rate, a limit on the
+norms of weights, and the factor ½ on the discriminator's loss.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from ganvas.config import setting
+from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Turn
 from ganvas.games.two_player import TwoPlayer, TwoPlayerConfig
 from ganvas.losses import adversarial, precise
@@ -27,7 +32,7 @@ CODE = "the paper's published code for MNIST"
 
 
 @dataclass(frozen=True)
-class MinimaxConfig(TwoPlayerConfig):
+class MinimaxRules:
     """Settings of Goodfellow's game, whatever its networks."""
 
     loss: Literal["non-saturating", "minimax"] = setting("non-saturating", "what the generator minimises", "§3")
@@ -43,11 +48,11 @@ class MinimaxConfig(TwoPlayerConfig):
 class Minimax(TwoPlayer):
     """Goodfellow's two turns, between any two networks."""
 
-    Config = MinimaxConfig
-
     def __init__(self, config: Any, data: DataSpec):
         super().__init__(config, data)
         if config.updates == "simultaneous":
+            if config.k > 1:
+                raise UserError(f"{self.name}: with --updates simultaneous both players move at once; leave --k out.")
             self.turns = [Turn(("G", "D"), self.both)]
         else:
             self.turns = [Turn(("D",), self.discriminator, repeat=config.k), Turn(("G",), self.generator)]
@@ -77,11 +82,10 @@ class Minimax(TwoPlayer):
 
 
 @dataclass(frozen=True)
-class GANConfig(MinimaxConfig):
+class GANConfig(MinimaxRules, TwoPlayerConfig):
     """Settings of the original GAN: the paper's fully connected networks."""
 
     batch: int = setting(100, "samples a turn takes", CODE, low=2)
-    network: Literal["dcgan", "mlp"] = setting("mlp", "fully connected, as in the paper, or convolutional")
     z_dim: int = setting(100, "dimensions of the latent", CODE, low=1)
     width: int = setting(1200, "hidden units of the generator", CODE, low=1)
     depth: int = setting(2, "hidden layers", CODE, low=1, high=16)
@@ -89,7 +93,8 @@ class GANConfig(MinimaxConfig):
     maxout_pieces: int = setting(5, "affine maps of which a maxout unit is the largest", CODE, low=2)
     dropout_input: float = setting(0.2, "dropout of the discriminator's input", CODE, low=0, high=0.9)
     dropout: float = setting(0.5, "dropout of the discriminator's hidden units", CODE, low=0, high=0.9)
-    init_range: float = setting(0.05, "fully connected weights start uniform in ± this; 0 = PyTorch's", CODE, low=0)
+    init_range: float = setting(0.05, "the generator's weights start uniform in ± this; 0 = PyTorch's", CODE, low=0)
+    init_range_d: float = setting(0.005, "the same of the discriminator", CODE, low=0)
     opt_g: Optimizer = setting(Optimizer("sgd", lr=0.1, momentum=0.5), "the generator's optimizer", CODE)
     opt_d: Optimizer = setting(Optimizer("sgd", lr=0.1, momentum=0.5), "the discriminator's optimizer", CODE)
 
@@ -101,17 +106,16 @@ class GAN(Minimax):
     presets = {"tiny": {"width": 16, "z_dim": 8, "batch": 16, "maxout_units": 8, "maxout_pieces": 2}}
 
     def networks(self, c: Any, data: DataSpec) -> tuple[nn.Module, nn.Module]:
-        if c.network == "dcgan":
-            return super().networks(c, data)
         generator = mlp.Generator(data.shape, c.z_dim, c.width, c.depth, c.act_g, c.leak)
         units, pieces = (c.maxout_units, c.maxout_pieces) if c.maxout_units else (c.width, 1)
         critic = mlp.Discriminator(data.shape, units, c.depth, c.act_d, c.leak, pieces, c.dropout_input, c.dropout)
-        if c.init_range:
-            uniform_init(generator, c.init_range)
-            uniform_init(critic, c.init_range)
+        for net, limit in ((generator, c.init_range), (critic, c.init_range_d)):
+            if limit:
+                uniform_init(net, limit)
         return generator, critic
 
     @classmethod
     def for_points(cls) -> dict[str, Any]:
-        plain = {"depth": 3, "maxout_units": 0, "dropout_input": 0.0, "dropout": 0.0, "init_range": 0.0}
+        plain = {"maxout_units": 0, "dropout_input": 0.0, "dropout": 0.0}
+        plain |= {"init_range": 0.0, "init_range_d": 0.0}
         return super().for_points() | plain

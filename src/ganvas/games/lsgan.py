@@ -17,14 +17,14 @@ from torch import Tensor
 
 from ganvas.config import setting
 from ganvas.game import Aux, Batch, DataSpec, Turn
-from ganvas.games.two_player import TwoPlayer, TwoPlayerConfig
+from ganvas.games.two_player import ConvolutionalConfig, TwoPlayer
 from ganvas.losses import adversarial
 
 TARGETS = {"0,1,1": (0.0, 1.0, 1.0), "-1,1,0": (-1.0, 1.0, 0.0)}
 
 
 @dataclass(frozen=True)
-class LSGANConfig(TwoPlayerConfig):
+class LSGANConfig(ConvolutionalConfig):
     """Settings of LSGAN."""
 
     targets: Literal["0,1,1", "-1,1,0"] = setting(
@@ -39,7 +39,6 @@ class LSGAN(TwoPlayer):
     """Two players on squared distances to their targets."""
 
     Config = LSGANConfig
-    exempt = {"accumulation": "BatchNorm's statistics are those of each micro-batch (norm_g, norm_d = batch)"}
     judges = "score"
 
     def __init__(self, config: Any, data: DataSpec):

@@ -22,22 +22,16 @@ TABLE_3 = "Table 3 of the seed blog"
 
 @dataclass(frozen=True)
 class TwoPlayerConfig:
-    """Networks and tricks of a generator and a discriminator; defaults are DCGAN's of Tables 1 and 3 of the blog."""
+    """Settings of a generator and a discriminator, whatever their networks."""
 
     batch: int = setting(128, "images a turn takes", TABLE_3, low=2)
-    network: Literal["dcgan", "mlp"] = setting("dcgan", "convolutional networks for images, or fully connected ones")
     z_dim: int = setting(128, "dimensions of the latent", TABLE_3, low=1)
     prior: Literal["uniform", "normal"] = setting("uniform", "what latents are drawn from", "the seed blog: uniform")
-    width: int = setting(128, "channels after the discriminator's first layer; the mlp's hidden units", TABLE_1, low=1)
-    max_width: int = setting(1024, "where the doubling of channels stops", TABLE_1, low=1)
-    depth: int = setting(3, "hidden layers of the mlp", low=1, high=16)
-    kernel: int = setting(5, "side of the convolutions' kernels", TABLE_1, low=2, high=9)
-    norm_g: Literal["batch", "layer", "none"] = setting("batch", "normalisation in the generator", TABLE_1)
-    norm_d: Literal["batch", "layer", "none"] = setting("batch", "normalisation in the discriminator", TABLE_1)
+    width: int = setting(128, "channels after the discriminator's first layer; hidden units of an mlp", TABLE_1, low=1)
+    depth: int = setting(3, "hidden layers of an mlp", low=1, high=16)
     act_g: Literal["relu", "leaky-relu", "elu"] = setting("relu", "activation in the generator", TABLE_1)
     act_d: Literal["relu", "leaky-relu", "elu"] = setting("leaky-relu", "activation in the discriminator", TABLE_1)
     leak: float = setting(0.2, "slope of leaky ReLU below 0", TABLE_3, low=0, high=1)
-    init_std: float = setting(0.02, "standard deviation of the initial weights of dcgan networks", TABLE_3, above=0)
     opt_g: Optimizer = setting(Optimizer(), "the generator's optimizer", TABLE_3)
     opt_d: Optimizer = setting(Optimizer(), "the discriminator's optimizer", TABLE_3)
     instance_noise: float = setting(
@@ -45,10 +39,27 @@ class TwoPlayerConfig:
     )
 
 
+@dataclass(frozen=True)
+class ConvolutionalConfig(TwoPlayerConfig):
+    """Settings of DCGAN's networks; defaults are those of Tables 1 and 3 of the blog."""
+
+    network: Literal["dcgan", "mlp"] = setting("dcgan", "convolutional networks for images, or fully connected ones")
+    max_width: int = setting(1024, "where the doubling of channels stops", TABLE_1, low=1)
+    kernel: int = setting(5, "side of the convolutions' kernels", TABLE_1, low=2, high=9)
+    norm_g: Literal["batch", "layer", "none"] = setting("batch", "normalisation in the generator", TABLE_1)
+    norm_d: Literal["batch", "layer", "none"] = setting("batch", "normalisation in the discriminator", TABLE_1)
+    init_std: float = setting(0.02, "standard deviation of the initial weights", TABLE_3, above=0)
+
+
+def is_convolutional(config: Any) -> bool:
+    """Whether a configuration has DCGAN's networks; without a choice of networks they are fully connected."""
+    return getattr(config, "network", "mlp") == "dcgan"
+
+
 class TwoPlayer(Game):
     """A generator `G`, a discriminator `D`, and a prior. Subclasses say what the two minimise."""
 
-    Config: ClassVar[type] = TwoPlayerConfig
+    Config: ClassVar[type] = ConvolutionalConfig
     G: nn.Module
     D: nn.Module
     noise_std: Tensor
@@ -68,7 +79,7 @@ class TwoPlayer(Game):
 
     def networks(self, c: Any, data: DataSpec) -> tuple[nn.Module, nn.Module]:
         """The two networks of the configuration, initialised."""
-        if c.network == "mlp":
+        if not is_convolutional(c):
             return (
                 mlp.Generator(data.shape, c.z_dim, c.width, c.depth, c.act_g, c.leak),
                 mlp.Discriminator(data.shape, c.width, c.depth, c.act_d, c.leak),
@@ -92,19 +103,12 @@ class TwoPlayer(Game):
     def for_points(cls) -> dict[str, Any]:
         """What differs on 2-D worlds: the papers' toy experiments use small networks and a Gaussian prior."""
         adam = Optimizer(lr=1e-3, beta1=0.5, beta2=0.9)
-        return {
-            "network": "mlp",
-            "width": 128,
-            "batch": 256,
-            "z_dim": 2,
-            "prior": "normal",
-            "opt_g": adam,
-            "opt_d": adam,
-        }
+        small = {"width": 128, "depth": 3, "batch": 256, "z_dim": 2, "prior": "normal", "opt_g": adam, "opt_d": adam}
+        return small | ({"network": "mlp"} if hasattr(cls.Config, "network") else {})
 
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
-        if config.network == "mlp":
+        if not is_convolutional(config):
             return
         if not data.is_image:
             raise UserError(
@@ -119,9 +123,16 @@ class TwoPlayer(Game):
 
     @classmethod
     def size_for(cls, native: int, config: Any) -> int:
-        if config.network == "mlp":
+        if not is_convolutional(config):
             return native
         return next((s for s in dcgan.SIZES if s >= native), dcgan.SIZES[-1])
+
+    @classmethod
+    def exemptions(cls, config: Any) -> dict[str, str]:
+        norms = [n for n in ("norm_g", "norm_d") if is_convolutional(config) and getattr(config, n) == "batch"]
+        if not norms:
+            return {}
+        return {"accumulation": f"BatchNorm's statistics are those of each micro-batch ({', '.join(norms)} = batch)"}
 
     def begin(self, progress: Progress) -> None:
         self.noise_std.fill_(self.config.instance_noise * (1 - progress.fraction))
@@ -144,7 +155,7 @@ class TwoPlayer(Game):
 
     def verdicts(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """D(x) and D(G(z)): in two passes where D has BatchNorm, whose statistics must not mix, else in one."""
-        if self.config.network == "dcgan" and self.config.norm_d == "batch":
+        if is_convolutional(self.config) and self.config.norm_d == "batch":
             return self.D(real), self.D(fake)
         on_real, on_fake = self.D(torch.cat([real, fake])).chunk(2)
         return on_real, on_fake

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ganvas.config import setting
 from ganvas.game import Aux, Batch, DataSpec, Turn
-from ganvas.games.two_player import TwoPlayer, TwoPlayerConfig
+from ganvas.games.two_player import ConvolutionalConfig, TwoPlayer
 from ganvas.losses import adversarial
 from ganvas.optim import Optimizer
 
@@ -25,7 +25,7 @@ ALGORITHM_1 = "Algorithm 1 of Arjovsky et al. 2017"
 
 
 @dataclass(frozen=True)
-class WGANConfig(TwoPlayerConfig):
+class WGANConfig(ConvolutionalConfig):
     """Settings of WGAN with weight clipping."""
 
     batch: int = setting(64, "images a turn takes", ALGORITHM_1, low=2)
@@ -39,7 +39,6 @@ class WGAN(TwoPlayer):
     """A generator against a critic whose weights are clipped."""
 
     Config = WGANConfig
-    exempt = {"accumulation": "BatchNorm's statistics are those of each micro-batch (norm_g, norm_d = batch)"}
     judges = "score"
 
     def __init__(self, config: Any, data: DataSpec):

@@ -18,7 +18,7 @@ from torch import Tensor
 from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Turn
-from ganvas.games.two_player import TABLE_1, TwoPlayer, TwoPlayerConfig
+from ganvas.games.two_player import TABLE_1, ConvolutionalConfig, TwoPlayer, is_convolutional
 from ganvas.losses import adversarial
 from ganvas.losses.penalties import gradient_penalty
 from ganvas.optim import Optimizer
@@ -27,7 +27,7 @@ ALGORITHM_1 = "Algorithm 1 of Gulrajani et al. 2017"
 
 
 @dataclass(frozen=True)
-class WGANGPConfig(TwoPlayerConfig):
+class WGANGPConfig(ConvolutionalConfig):
     """Settings of WGAN-GP."""
 
     gp_weight: float = setting(10.0, "λ, the weight of the gradient penalty", ALGORITHM_1, low=0)
@@ -42,7 +42,6 @@ class WGANGP(TwoPlayer):
     """A generator against a critic whose gradient is drawn to norm 1."""
 
     Config = WGANGPConfig
-    exempt = {"accumulation": "BatchNorm's statistics are those of each micro-batch (norm_g = batch)"}
     judges = "score"
 
     def __init__(self, config: Any, data: DataSpec):
@@ -62,7 +61,7 @@ class WGANGP(TwoPlayer):
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
         super().check(config, data)
-        if config.network == "dcgan" and config.norm_d == "batch":
+        if is_convolutional(config) and config.norm_d == "batch":
             raise UserError(
                 f"{cls.name}: norm_d = batch mixes the samples of a batch, so the gradient penalty would punish the "
                 "wrong gradients (Gulrajani et al. 2017, §4); use --norm-d layer or --norm-d none."

@@ -16,12 +16,11 @@ def input_gradient(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     The gradient of the summed outputs is each sample's own only where the critic treats samples apart, so a critic
     with BatchNorm must not come here (Gulrajani et al. 2017, §4, "No critic batch normalization").
     """
-    if torch.compiler.is_compiling():  # autograd.grad(create_graph=True) cannot be traced, functional gradients can
-        return torch.func.grad(lambda t: precise(critic(t)).sum())(x)
     x = x.detach().requires_grad_()
     return torch.autograd.grad(precise(critic(x)).sum(), x, create_graph=True)[0]
 
 
+@torch.compiler.disable  # a compiled graph has no second derivative: the penalty of a compiled turn stays eager
 def gradient_penalty(
     critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor, target: float = 1.0
 ) -> Tensor:
