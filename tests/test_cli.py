@@ -213,10 +213,11 @@ def test_the_same_seed_gives_the_same_bytes(run, tmp_path):
 
 def test_of_one_checkpoint(run, tmp_path):
     first, last = Run(run).checkpoints[0], Run(run).checkpoints[-1]
-    for name, of in (("run", run), ("last", last), ("first", first)):
+    for name, of in (("run", run), ("last", last)):
         assert ganvas("sample", of, "--n", "4", "--out", tmp_path / f"{name}.png").code == 0
-    bytes_of = {n: (tmp_path / f"{n}.png").read_bytes() for n in ("run", "last", "first")}
-    assert bytes_of["run"] == bytes_of["last"] != bytes_of["first"]
+    assert (tmp_path / "run.png").read_bytes() == (tmp_path / "last.png").read_bytes()
+    assert (face.load(run).sample(4) == face.load(last).sample(4)).all()
+    assert (face.load(run).sample(4) != face.load(first).sample(4)).any()
 
 
 def test_points(points, tmp_path):

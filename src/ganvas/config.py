@@ -132,7 +132,9 @@ def coerce(value: Any, hint: Any, name: str, where: str) -> Any:
         if isinstance(value, str) and value.lower() in ("true", "yes", "on", "1", "false", "no", "off", "0"):
             return value.lower() in ("true", "yes", "on", "1")
     elif hint is int:
-        if isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer():
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
+            return value
+        if isinstance(value, float) and value.is_integer():
             return int(value)
         if isinstance(value, str):
             try:
@@ -140,12 +142,10 @@ def coerce(value: Any, hint: Any, name: str, where: str) -> Any:
             except (ValueError, OverflowError):
                 pass
     elif hint is float:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-        if isinstance(value, str):
+        if isinstance(value, int | float | str) and not isinstance(value, bool):
             try:
                 return float(value)
-            except ValueError:
+            except (ValueError, OverflowError):
                 pass
     elif hint is str and isinstance(value, str):
         return value

@@ -75,8 +75,8 @@ def plan(request: Request) -> Plan:
         settings,
         batch=game_config.batch,
         schedule_kimg=settings.schedule_kimg or settings.kimg,
-        precision=precision,
-        memory_format=memory_format,
+        precision=precision,  # type: ignore[arg-type]
+        memory_format=memory_format,  # type: ignore[arg-type]
     )
     return Plan(cls, game_config, settings, dataset, device, request)
 

@@ -12,7 +12,7 @@ import psutil
 
 from ganvas.data import Dataset
 from ganvas.engine import Session, averaged
-from ganvas.game import Game, Judges, Samples
+from ganvas.game import Game, Judges, Samples, require
 from ganvas.report import grid, logs, page, series, terminal
 from ganvas.run import Run, append_json, write_checkpoint
 
@@ -141,6 +141,8 @@ class Recorder:
     def _evaluate(self, wanted: list[str], name: str) -> None:
         from ganvas import metrics
 
+        require(self.game, Samples, "evaluate")
+        assert isinstance(self.game, Samples)
         record = metrics.evaluate(self.game, self.dataset, metrics=tuple(wanted), device=self.session.device)
         append_json(self.run.dir / "metrics.jsonl", {"kimg": self.session.progress.kimg, "checkpoint": name, **record})
         for metric, result in record["metrics"].items():
@@ -196,7 +198,8 @@ class Stopwatch:
     """Seconds of play: snapshots and evaluations do not count."""
 
     def __init__(self) -> None:
-        self._sum, self._since = 0.0, None
+        self._sum = 0.0
+        self._since: float | None = None
 
     def start(self) -> None:
         self._since = time.perf_counter()

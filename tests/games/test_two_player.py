@@ -57,7 +57,7 @@ def test_a_critic_with_batch_norm_is_refused():
 
 
 def test_the_critic_finds_the_penalised_optimum():
-    """Two points d apart: a slope s earns s·d − λ(s − 1)², most at s = 1 + d/2λ. A wrong penalty finds another slope."""
+    """Two points d apart: a slope s earns s·d − λ(s − 1)², most at s = 1 + d/2λ. A wrong penalty finds another."""
     game = tiny("wgan-gp", POINTS, width=32, gp_weight=10.0)
 
     class Apart(Patterns):

@@ -61,6 +61,7 @@ def _of_run(options: Options) -> dict[str, Any]:
     """Measures a run at a checkpoint, and appends the record to its metrics.jsonl, from which its report is drawn."""
     from ganvas.game import Samples, require
     from ganvas.precision import device_for
+    from ganvas.report import page
     from ganvas.run import append_json, open_run
 
     run, at = open_run(options.what)
@@ -83,6 +84,7 @@ def _of_run(options: Options) -> dict[str, Any]:
         )
     try:
         append_json(run.dir / "metrics.jsonl", record)
+        page.write(run.dir)
     except OSError as e:
         record.setdefault("warnings", []).append(f"{run.dir / 'metrics.jsonl'} cannot be written ({e.strerror or e}).")
     return record

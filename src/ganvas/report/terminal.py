@@ -25,7 +25,7 @@ from ganvas.report.words import duration, number
 _TICKS_SHOWN = 32
 _NOTES_SHOWN = 3
 _ASIDE = {"kimg", "nimg", "round", "img_per_s", "sec_per_kimg", "elapsed_s", "memory_gb"}
-_QUIET_FAMILIES = ("grad_norm/", "lr/")
+_QUIET_FAMILIES = ("grad_norm/", "lr/", "updates/")
 
 
 class Display(Protocol):
