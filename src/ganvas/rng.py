@@ -43,6 +43,8 @@ class Chance:
         assert 0 <= start < stop <= total, (start, stop, total)
         self.key, self.start, self.stop, self.total, self.device = key, start, stop, total, torch.device(device)
         self._calls: Counter[str] = Counter()
+        self.memo: dict[object, Tensor] = {}
+        """What layers keep for the length of one loss, in which no weight changes."""
 
     @property
     def rows(self) -> int:

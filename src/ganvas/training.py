@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from ganvas import __version__, checkpoint, conductor, config, data, games, processes, rng
+from ganvas import __version__, checkpoint, conductor, config, data, games, memory, processes, rng
 from ganvas.data import Dataset
 from ganvas.engine import Session, Settings
 from ganvas.errors import UserError
@@ -143,6 +143,8 @@ def _go_on(path: Path | str, kimg: float | None, device: torch.device, held: Exi
 
 def join(device: torch.device, held: ExitStack) -> None:
     """Joins the group of processes, and leaves it at the end: one that just exits may be aborted by its own threads."""
+    if device.type == "cpu":
+        memory.keep_pages()
     processes.start(device)
     held.callback(processes.stop)
 

@@ -12,7 +12,7 @@ from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Batch, DataSpec, Game, Progress
 from ganvas.networks import dcgan, mlp
-from ganvas.networks.layers import normal_init
+from ganvas.networks.layers import batches_apart, normal_init
 from ganvas.optim import Optimizer
 from ganvas.priors import Prior
 
@@ -154,10 +154,9 @@ class TwoPlayer(Game):
         return self.seen(b, b["x"]), self.seen(b, fake)
 
     def verdicts(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """D(x) and D(G(z)): in two passes where D has BatchNorm, whose statistics must not mix, else in one."""
-        if is_convolutional(self.config) and self.config.norm_d == "batch":
-            return self.D(real), self.D(fake)
-        on_real, on_fake = self.D(torch.cat([real, fake])).chunk(2)
+        """D(x) and D(G(z)) from one pass, in which the statistics of BatchNorm do not mix."""
+        with batches_apart(2):
+            on_real, on_fake = self.D(torch.cat([real, fake])).chunk(2)
         return on_real, on_fake
 
     def rehearse(self, batch: Batch) -> None:

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganvas import rng
+
 STRIDE = 2
 
 
@@ -21,6 +23,19 @@ def product_pays(x: Tensor, c_in: int, c_out: int, positions: int) -> bool:
     if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
         return False
     return min(c_in, c_out) >= 256 and positions <= 16
+
+
+def in_half(weight: Tensor) -> Tensor:
+    """The weight in autocast's number format, cast once for all passes of one loss, as autocast does for its own.
+
+    Its gradients are added in that format, and come back to the weight's in one cast and in its strides.
+    """
+    chance = rng.current()
+    memo = chance.memo if chance is not None else {}
+    key = (id(weight), torch.is_grad_enabled())
+    if key not in memo:
+        memo[key] = weight.to(torch.get_autocast_dtype("cpu"))
+    return memo[key]
 
 
 class Conv(nn.Conv2d):
@@ -33,9 +48,9 @@ class Conv(nn.Conv2d):
         height, width = x.shape[2] // STRIDE, x.shape[3] // STRIDE
         if not product_pays(x, self.in_channels, self.out_channels, height * width):
             return super().forward(x)
-        x = x.to(torch.get_autocast_dtype("cpu"))
-        rows = Im2Col.apply(x, self.kernel_size[0], self.padding[0])
-        y = F.linear(rows, self.weight.permute(0, 2, 3, 1).flatten(1), self.bias)
+        weight = in_half(self.weight)
+        rows = Im2Col.apply(x.to(weight.dtype), self.kernel_size[0], self.padding[0])
+        y = F.linear(rows, weight.permute(0, 2, 3, 1).flatten(1), self.bias)
         return y.view(len(x), height, width, -1).permute(0, 3, 1, 2)
 
 
@@ -49,9 +64,9 @@ class TransposedConv(nn.ConvTranspose2d):
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         if not product_pays(x, self.in_channels, self.out_channels, x.shape[2] * x.shape[3]):
             return super().forward(x, output_size)
-        x = x.to(torch.get_autocast_dtype("cpu"))
-        points = x.permute(0, 2, 3, 1).reshape(-1, self.in_channels)
-        rows = points @ self.weight.permute(0, 2, 3, 1).flatten(1)
+        weight = in_half(self.weight)
+        points = x.to(weight.dtype).permute(0, 2, 3, 1).reshape(-1, self.in_channels)
+        rows = points @ weight.permute(0, 2, 3, 1).flatten(1)
         shape = (len(x), self.out_channels, STRIDE * x.shape[2], STRIDE * x.shape[3])
         y = Col2Im.apply(rows, shape, self.kernel_size[0], self.padding[0])
         return y if self.bias is None else y + self.bias.to(y.dtype).view(1, -1, 1, 1)

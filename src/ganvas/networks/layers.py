@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
 
 from ganvas import processes, rng
 from ganvas.losses import precise
+
+_batches: ContextVar[int] = ContextVar("batches", default=1)
+
+
+@contextmanager
+def batches_apart(n: int) -> Iterator[None]:
+    """Inside, a network's input is `n` batches one after the other, whose batch statistics do not mix.
+
+    One pass over real and generated samples is quicker than two, and gives the very same result.
+    """
+    token = _batches.set(n)
+    try:
+        yield
+    finally:
+        _batches.reset(token)
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -21,6 +39,11 @@ class BatchNorm(nn.BatchNorm2d):
         assert input.dim() in (2, 4), input.shape
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.training and _batches.get() > 1:
+            return torch.cat([self._one_batch(part) for part in input.chunk(_batches.get())])
+        return self._one_batch(input)
+
+    def _one_batch(self, input: Tensor) -> Tensor:
         if not self.training or processes.world_size() == 1:
             return super().forward(input)
         dims = [d for d in range(input.dim()) if d != 1]
