@@ -170,7 +170,7 @@ def test_6_inductor_equals_eager(name, spec):
 
 
 PAPERS = {
-    "gan": {"loss": "non-saturating", "k": 1, "batch": 100, "maxout_pieces": 5, "opt_d.kind": "sgd", "opt_d.lr": 0.1,
+    "gan": {"loss": "non-saturating", "k": 1, "batch": 100, "maxout_pieces": 5, "max_norm_d": 1.9365,
             "init_range": 0.05, "init_range_d": 0.005, "dropout": 0.5, "dropout_input": 0.2},
     "dcgan": {"batch": 128, "z_dim": 128, "prior": "uniform", "kernel": 5, "norm_d": "batch", "leak": 0.2,
               "updates": "alternating", "init_std": 0.02,

@@ -188,7 +188,7 @@ EDITS = [
     (("config",), [], "groups of settings"),
     (("settings",), None, "groups of settings"),
     (("config", "width"), 10**15, "larger than any memory"),
-    (("config", "width"), 10**40, "larger than any memory"),
+    (("config", "width"), 10**40, "not a whole number"),
     (("config", "width"), 10**6, "GB of memory"),
     (("config", "width"), "wide", "width = 'wide' is not a whole number"),
     (("config", "width"), 17, "does not fit the run's configuration"),

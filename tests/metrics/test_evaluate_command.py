@@ -20,7 +20,7 @@ from ganvas.run import Run
 
 def run_of(directory: Path, data: str) -> Run:
     """A run of `gan` on these data that has learnt nothing yet."""
-    return ganvas.train("gan", data, out=directory, quiet=True, kimg=1, batch=100, network="mlp", width=8)
+    return ganvas.train("gan", data, out=directory, quiet=True, kimg=1, batch=100, maxout_units=8, width=8)
 
 
 @pytest.fixture(scope="module")

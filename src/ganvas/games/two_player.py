@@ -94,10 +94,20 @@ class TwoPlayer(Game):
 
     @classmethod
     def defaults(cls, data: DataSpec) -> Any:
-        """The paper's settings for images; small fully connected networks for the points of a 2-D world."""
-        if data.is_image:
-            return cls.Config()
-        return replace(cls.Config(), **cls.for_points())
+        """The paper's settings for images; small fully connected networks for the points of a 2-D world.
+
+        Below 32 pixels convolutions have half of Table 1's channels: on the digits that is better at equal time.
+        """
+        if not data.is_image:
+            return replace(cls.Config(), **cls.for_points())
+        half = data.size < 32 and is_convolutional(cls.Config())
+        return replace(cls.Config(), width=cls.Config().width // 2) if half else cls.Config()
+
+    @classmethod
+    def budget_kimg(cls, data: DataSpec) -> float:
+        if data.is_image and data.size < 32:
+            return 400.0
+        return super().budget_kimg(data)
 
     @classmethod
     def for_points(cls) -> dict[str, Any]:
