@@ -10,7 +10,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from worlds_apart import IMAGES, Patterns, difference, lively, play_as_one_of_two, played, session, specs, state, tiny
+from worlds_apart import (
+    IMAGES,
+    Patterns,
+    difference,
+    lively,
+    play_as_one_of_two,
+    play_echo,
+    played,
+    session,
+    specs,
+    state,
+    tiny,
+)
 
 from ganvas import checkpoint, games
 from ganvas.engine import play, reestimate, take
@@ -144,6 +156,13 @@ def test_5_two_processes_equal_one(name, spec, two_processes):
         assert difference(alone, first) > 1e-4, "the exemption says that this law fails here; it holds: remove it"
     else:
         assert difference(alone, first) < 1e-9
+
+
+def test_5_what_a_turn_adds_belongs_to_its_rows(two_processes):
+    """On two processes it was played while the fixture was made; here on one, whole and in micro-batches."""
+    for accumulate in (1, 4):
+        play_echo(accumulate)
+    assert list(two_processes.glob("*.safetensors"))
 
 
 def _compiled_equals_eager(name, spec, backend, tolerance):

@@ -11,7 +11,7 @@ from torch import Tensor
 from ganvas import config, games, processes, rng
 from ganvas.engine import Session, Settings, play, reestimate
 from ganvas.errors import UserError
-from ganvas.game import DataSpec, Game
+from ganvas.game import Batch, DataSpec, Game, Turn
 
 IMAGES = DataSpec((1, 16, 16))
 POINTS = DataSpec((2,))
@@ -103,6 +103,36 @@ def lively(name: str, spec: DataSpec) -> dict[str, float]:
     return {k: v for k, v in (NOISY | {"dropout": 0.5}).items() if k in known}
 
 
+class Echo(Game):
+    """Its first turn reports tensors, which `after` adds to the batch; its second checks that they are of its rows."""
+
+    def __init__(self):
+        torch.nn.Module.__init__(self)
+        self.a = torch.nn.Linear(2, 1)
+        self.players = {"a": self.player(self.a, torch.optim.SGD(self.a.parameters(), lr=0.1))}
+        self.turns = [Turn(("a",), self.report), Turn(("a",), self.use)]
+
+    def report(self, b):
+        return self.a(b["x"]).mean(), {f"times {k}": b["x"] * k for k in range(6)}
+
+    def after(self, turn, aux):
+        return Batch({k: v for k, v in aux.items() if v.dim()} if turn.name == "report" else {})
+
+    def use(self, b):
+        for k in range(6):
+            assert torch.equal(b[f"times {k}"], b["x"] * k), "rows of another process, or another key"
+        return self.a(b["x"]).mean(), {}
+
+
+def play_echo(accumulate: int = 1) -> None:
+    """Two rounds of `Echo`; raises where what a turn adds is not sliced as the batch is."""
+    game = Echo()
+    table = Session(Settings(batch=8, kimg=0.016, accumulate=accumulate), torch.device("cpu"))
+    for _ in play(game, Patterns(POINTS), table):
+        pass
+    assert table.clock.round == 2
+
+
 def play_as_one_of_two(rank: int, folder: str) -> None:
     """What each of two processes does for law 5: plays every game, and leaves its state behind."""
     from safetensors.torch import save_file
@@ -110,6 +140,8 @@ def play_as_one_of_two(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    play_echo()
+    play_echo(accumulate=2)
     for name in games.names():
         for spec in specs(name):
             game = played(name, 3, spec, lively(name, spec), accumulate=1)
