@@ -79,16 +79,16 @@ TRAININGS = {
     "use --size 32": ("train", "dcgan", "digits", *TINY, "--size", "20"),
     "size = -3 is out of range": (*GAN, "--size", "-3"),
     "size = 100000 is out of range": (*GAN, "--size", "100000"),
-    "--size x is not a whole number": (*GAN, "--size", "x"),
+    "size = x is no size; give a side in pixels": (*GAN, "--size", "x"),
     "--size needs a value": (*GAN, "--size"),
     "channels = 2 is out of range": (*GAN, "--channels", "2"),
     "has no published parts": ("train", "gan", "digits:test", *TINY),
     "cannot be joined": ("train", "gan", "digits", "ring", *TINY),
-    "without size or channels": ("train", "gan", "ring", *TINY, "--size", "8"),
+    "2-d world of points, without size": ("train", "gan", "ring", *TINY, "--size", "8"),
     "not the points of a 2-d world": ("train", "dcgan", "ring", *TINY, "--network", "dcgan"),
     "no folder or file 'nodata'": ("train", "gan", "nodata", *TINY),
     "did you mean digits": ("train", "gan", "digts", *TINY),
-    "notes.txt is neither a folder nor a zip": ("train", "gan", "notes.txt", *TINY),
+    "notes.txt holds no images in a format that is known": ("train", "gan", "notes.txt", *TINY),
     "empty": ("train", "gan", "empty", *TINY),
     "cat.png": ("train", "gan", "texts", *TINY),
     "cut.zip": ("train", "gan", "cut.zip", *TINY),
@@ -165,7 +165,7 @@ def test_a_set_with_some_broken_files_is_trained_on_and_says_which(here):
     answer = ganvas("train", "gan", "texts", "whole.zip", *TINY, "--kimg", "0.05", "--out", "mixed")
     assert answer.code == 0
     assert "warning: " in answer.err
-    assert "cat.png was skipped" in answer.err
+    assert "cat.png: it is no PNG" in answer.err
 
 
 def test_debug_shows_the_traceback_and_keeps_the_exit_code():
@@ -200,7 +200,7 @@ EDITS = [
     (("data", "label_names"), 7, '"data" does not tell'),
     (("data", "shape"), [1, 10**6, 10**6], '"shape"'),
     (("data", "shape"), [1, "8", 8], '"shape"'),
-    (("data", "shape"), [1, 8, 16], '"shape"'),
+    (("data", "shape"), [1, 8, 16], "does not fit the run's configuration"),
     (("data", "shape"), {"0": 1}, '"shape"'),
     (("data", "shape"), [3, 16, 16], "does not fit the run's configuration"),
     (("every",), 0, '"every"'),
@@ -215,7 +215,7 @@ ONLY_TRAINING = [
     (("data", "names"), ["nodata"], "no folder or file 'nodata'"),
     (("data", "names"), [], "no data is named"),
     (("data", "fingerprint"), "0", "digits has changed since"),
-    (("data", "split"), 3, "no published parts"),
+    (("data", "reading"), {"split": 3}, "split = 3 is not a text"),
     (("metrics",), ["nope"], "there is no metric 'nope'"),
 ]
 

@@ -97,10 +97,11 @@ def specs(name: str) -> list[DataSpec]:
 NOISY = {"instance_noise": 0.1}  # exercises random numbers inside the losses where a game has them
 
 
-def lively(name: str, spec: DataSpec) -> dict[str, float]:
+def lively(name: str, spec: DataSpec) -> dict[str, Any]:
     """Settings that use as much of a game as possible."""
     known = games.find(name).Config.__dataclass_fields__
-    return {k: v for k, v in (NOISY | {"dropout": 0.5}).items() if k in known}
+    augmented = {"diffaugment": "color,translation,cutout"} if spec.is_image else {}
+    return {k: v for k, v in (NOISY | {"dropout": 0.5} | augmented).items() if k in known}
 
 
 class Echo(Game):

@@ -27,11 +27,15 @@ Aux = dict[str, Tensor]
 class DataSpec:
     """What a game must know of its data: the shape of one sample, and how many classes its labels name.
 
-    `shape` is (channels, height, width) for images in [-1, 1] and (2,) for the points of a 2-D world.
+    `shape` is (channels, height, width) for images in [-1, 1] and (2,) for the points of a 2-D world. Of pairs and
+    domains it is that of B, and `given` that of A. `attributes` are the columns of what else is known of a sample.
     """
 
     shape: tuple[int, ...]
     classes: int = 0
+    task: str = "images"
+    given: tuple[int, ...] | None = None
+    attributes: int = 0
 
     @property
     def is_image(self) -> bool:
@@ -48,7 +52,8 @@ class DataSpec:
 
 
 class Batch(dict[str, Tensor]):
-    """What a turn's loss reads: real samples under "x", labels under "y", what earlier turns added, and a `chance`."""
+    """What a turn's loss reads: real samples under "x" (of pairs and domains "a" and "b"), labels under "y", what
+    earlier turns added, and a `chance`."""
 
     chance: Chance
 
@@ -133,6 +138,8 @@ class Game(nn.Module):
     memory_format: ClassVar[str] = "nhwc"
     """Which memory format measures better for this game's networks: "nhwc" (channels last) or "nchw"."""
     name: ClassVar[str] = ""
+    task: ClassVar[str] = "images"
+    """What data it plays on: "images", "pairs" or "domains"."""
 
     players: dict[str, Player]
     turns: list[Turn]

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 import torch
 
 from ganvas import config, data, games, processes
-from ganvas.data import Dataset
+from ganvas.data import Dataset, Reading
 from ganvas.engine import Settings
 from ganvas.errors import UserError
 from ganvas.game import Game
@@ -26,9 +26,7 @@ class Request:
     game: str = "dcgan"
     data: tuple[str, ...] = ("digits",)
     out: Path | None = None
-    size: int | None = None
-    channels: int | None = None
-    split: str | None = None
+    reading: Reading = Reading()
     preset: str | None = None
     device: str = "auto"
     metrics: tuple[str, ...] = ()
@@ -63,7 +61,7 @@ def plan(request: Request) -> Plan:
         raise UserError(f"--keep {request.keep} is out of range; keep at least one checkpoint.")
     own, engine = split_overrides(request, cls)
     draft = config.replace(_preset(cls, request), own, request.game)
-    dataset = load(request, lambda native: cls.size_for(native, draft))
+    dataset = load(request, lambda native: cls.size_for(native, draft), cls.task)
     game_config = config.replace(_preset(cls, request, dataset), own, request.game)
     cls.check(game_config, dataset.spec)
     demand_enough(dataset, game_config.batch)
@@ -117,13 +115,23 @@ def _preset(cls: type[Game], request: Request, dataset: Dataset | None = None) -
     return defaults if request.preset is None else config.preset(defaults, cls, request.preset)
 
 
-def load(request: Request, size_for: Callable[[int], int]) -> Dataset:
-    """The data; with many processes the first one packs it and the others find it packed."""
+def load(request: Request, size_for: Callable[[int], int], task: str = "images") -> Dataset:
+    """The data, as a game of this task plays it; with many processes the first packs and the others find it packed.
+
+    Raises:
+        UserError: another task was asked for than the game's.
+    """
+    asked = "pairs" if request.reading.pairs else request.reading.task
+    if asked not in (None, task):
+        flag = "--pairs" if request.reading.pairs else "--task"
+        raise UserError(
+            f"{request.game} plays on {task}, not on {asked}; leave {flag} out, or choose a game of that task "
+            "(`ganvas games`)."
+        )
+    reading = request.reading if asked else replace(request.reading, task=task)  # type: ignore[arg-type]
 
     def read() -> Dataset:
-        return data.load(
-            list(request.data), size=request.size, channels=request.channels, split=request.split, size_for=size_for
-        )
+        return data.load(list(request.data), reading, size_for=size_for)
 
     try:
         found = read() if processes.rank() == 0 else None
@@ -134,7 +142,8 @@ def load(request: Request, size_for: Callable[[int], int]) -> Dataset:
 
 def request_of(options: Mapping[str, Any], game: str, names: str | os.PathLike[str] | Sequence[Any]) -> Request:
     """A request from keyword arguments: those that `Request` has, and settings of the game and the engine."""
-    known = {f.name for f in fields(Request)} - {"game", "data", "overrides"}
+    known = {f.name for f in fields(Request)} - {"game", "data", "reading", "overrides"}
+    of_data = {f.name for f in fields(Reading)}
     hints = get_type_hints(Request)
     mine = {k: v for k, v in options.items() if k in known}
     for k in mine.keys() - {"out", "metrics"}:
@@ -144,5 +153,6 @@ def request_of(options: Mapping[str, Any], game: str, names: str | os.PathLike[s
     if "metrics" in mine:
         mine["metrics"] = tuple(mine["metrics"].split(",") if isinstance(mine["metrics"], str) else mine["metrics"])
     listed = [names] if isinstance(names, str | os.PathLike) else names
-    rest = {k: v for k, v in options.items() if k not in known}
-    return Request(game=game, data=tuple(os.fspath(n) for n in listed), overrides=rest, **mine)
+    rest = {k: v for k, v in options.items() if k not in known | of_data}
+    reading = Reading.of({k: v for k, v in options.items() if k in of_data})
+    return Request(game=game, data=tuple(os.fspath(n) for n in listed), reading=reading, overrides=rest, **mine)

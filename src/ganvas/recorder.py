@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import psutil
 
-from ganvas.data import Dataset
+from ganvas.data import Dataset, Problem
 from ganvas.engine import Session, averaged
 from ganvas.game import Game, Judges, Samples, require
 from ganvas.report import grid, logs, page, series, terminal
@@ -18,6 +18,8 @@ from ganvas.run import Run, append_json, write_checkpoint
 
 GRID = 64
 POINTS = 2500
+FIRST_TOLD = 5  # pictures that could not be read, when a run begins
+MOST_TOLD = 100  # pictures that could not be read, of a set that is decoded on the fly
 
 
 class Recorder:
@@ -28,6 +30,7 @@ class Recorder:
         title = f"{run.game_name} on {dataset.name} · {session.precision} on {session.device} · {run.dir}"
         self.display = terminal.display(session.settings.kimg, title, quiet)
         self.watch = Stopwatch()
+        self._told: set[Problem] = set()
         self.board: Any = None
         self._ticked = (session.clock.nimg, 0.0, session.progress.kimg)
         self._earlier_s = session.clock.seconds
@@ -46,8 +49,11 @@ class Recorder:
     def begin(self, resumed: Path | None) -> None:
         """The first lines and pictures of a run, or the mark where it goes on."""
         kimg = self.session.progress.kimg
-        for problem in self.run.config["data"].get("problems", [])[:5] if resumed is None else []:
-            self.warn(f"{problem['file']} was skipped: {problem['why']}")
+        problems = self.run.config["data"].get("problems", []) if resumed is None else []
+        for problem in problems[:FIRST_TOLD]:
+            self.warn(f"{problem['file']}: {problem['why']}")
+        if len(problems) > FIRST_TOLD:
+            self.warn(f"{len(problems) - FIRST_TOLD} more files were skipped; config.json lists all.")
         exempt = self.game.exemptions(self.game.config)
         if self.session.settings.accumulate > 1 and "accumulation" in exempt:
             self.warn(f"--accumulate changes this game: {exempt['accumulation']}.")
@@ -90,6 +96,7 @@ class Recorder:
     def snapshot(self, evaluate: bool = True) -> None:
         """Samples from the fixed latents, a checkpoint, the evaluations asked for, and the report."""
         self.watch.pause()
+        self._tell_skipped()
         clock = self.session.clock
         before = self.game.training
         directory = write_checkpoint(self.run, self.game, clock, self.run.config["keep"], self.best())
@@ -105,6 +112,13 @@ class Recorder:
         self.board.flush()
         page.write(self.run.dir)
         self.watch.start()
+
+    def _tell_skipped(self) -> None:
+        """Warns of pictures that could not be read when they were drawn, each once."""
+        for problem in self.dataset.lately_skipped():
+            if problem not in self._told and len(self._told) < MOST_TOLD:
+                self._told.add(problem)
+                self.warn(f"{problem.file} was skipped: {problem.why}")
 
     def end(self, event: str) -> None:
         """The last line, and the report that shows it."""

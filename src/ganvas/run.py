@@ -10,11 +10,13 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from ganvas import checkpoint, games
 from ganvas.config import from_json, to_json
-from ganvas.data.dataset import LARGEST_SIZE
+from ganvas.data import Reading
+from ganvas.data.pictures import LARGEST_SIDE
+from ganvas.data.sources.base import Task
 from ganvas.errors import UserError
 from ganvas.game import DataSpec, Game
 
@@ -56,7 +58,9 @@ def _texts(values: Any) -> bool:
 
 def _is_shape(shape: Any) -> bool:
     image = (
-        len(shape) == 3 and shape[0] in (1, 3) and type(shape[1]) is int and 0 < shape[1] == shape[2] <= LARGEST_SIZE
+        len(shape) == 3
+        and shape[0] in (1, 3)
+        and all(type(side) is int and 0 < side <= LARGEST_SIDE for side in shape[1:])
     )
     return isinstance(shape, list) and (image or shape == [2])
 
@@ -75,6 +79,12 @@ _DEMANDS: dict[str, Callable[[Any], bool]] = {
         and _texts(c["data"]["label_names"])
         and _texts([c["data"]["name"], c["data"]["fingerprint"]])
         and isinstance(c["data"]["count"], int)
+    ),
+    '"reading" does not tell how its data were read': lambda c: (
+        isinstance(c["data"]["reading"], dict)
+        and c["data"]["task"] in get_args(Task)
+        and _texts(c["data"]["attributes"])
+        and (c["data"]["given"] is None or _is_shape(c["data"]["given"]))
     ),
     'the "shape" of its data is none of images or points': lambda c: _is_shape(c["data"]["shape"]),
 }
@@ -97,7 +107,18 @@ class Run:
     @property
     def spec(self) -> DataSpec:
         d = self.config["data"]
-        return DataSpec(tuple(d["shape"]), len(d["label_names"]))
+        given = tuple(d["given"]) if d["given"] else None
+        return DataSpec(tuple(d["shape"]), len(d["label_names"]), d["task"], given, len(d["attributes"]))
+
+    @property
+    def reading(self) -> Reading:
+        """How the data were read, with nothing left to be derived."""
+        d = self.config["data"]
+        own = dict(d["reading"])
+        if self.spec.is_image:
+            own |= {"size": f"{d['shape'][1]}x{d['shape'][2]}"}
+            own |= {"channels": d["shape"][0]} if self.spec.task != "pairs" else {}
+        return Reading.of(own)
 
     @property
     def checkpoints(self) -> list[Path]:

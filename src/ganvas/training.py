@@ -14,6 +14,7 @@ import torch
 
 from ganvas import __version__, checkpoint, conductor, config, data, games, memory, processes, rng
 from ganvas.data import Dataset
+from ganvas.data.sources import absolute
 from ganvas.engine import Session, Settings
 from ganvas.errors import UserError
 from ganvas.game import Game
@@ -38,11 +39,14 @@ def new_run(p: Plan, game: Game) -> Run:
         "preset": p.request.preset,
         "settings": config.to_json(p.settings),
         "data": {
-            "names": [str(Path(n).resolve()) if Path(n).exists() else n for n in p.request.data],
-            "split": p.request.split,
+            "names": [absolute(n) for n in p.request.data],
+            "reading": p.request.reading.to_json(),
+            "task": p.dataset.spec.task,
             "name": p.dataset.name,
             "count": len(p.dataset),
             "shape": list(p.dataset.spec.shape),
+            "given": list(p.dataset.spec.given) if p.dataset.spec.given else None,
+            "attributes": list(p.dataset.attributes.names) if p.dataset.attributes else [],
             "label_names": list(p.dataset.label_names),
             "fingerprint": p.dataset.fingerprint,
             "problems": [{"file": x.file, "why": x.why} for x in p.dataset.problems],
@@ -176,10 +180,8 @@ def build(cls: type[Game], game_config: Any, dataset: Dataset, seed: int) -> Gam
 def _same_data(run: Run) -> Dataset:
     """The data of a run; a `UserError` where it is no longer what it was."""
     d = run.config["data"]
-    shape = d["shape"]
-    image = {"size": shape[1], "channels": shape[0]} if len(shape) == 3 else {}
-    request = Request(data=tuple(d["names"]), split=d.get("split"), **image)
-    dataset = load(request, lambda native: native)
+    request = Request(game=run.game_name, data=tuple(d["names"]), reading=run.reading)
+    dataset = load(request, lambda native: native, run.spec.task)
     if (dataset.fingerprint, dataset.spec) != (d["fingerprint"], run.spec):
         raise UserError(
             f"{dataset.name} has changed since {run.dir} was begun ({d['count']} samples then, {len(dataset)} now, or "

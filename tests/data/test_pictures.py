@@ -1,4 +1,4 @@
-"""Every kind of picture becomes the right square of bytes."""
+"""Every kind of picture becomes the right bytes; how those of other shapes are fitted is in `test_framing.py`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ganvas.data import pictures
-from ganvas.data.pictures import Unreadable, is_grey, is_picture, open_picture, to_square
+from ganvas.data.pictures import Framing, Unreadable, frame, is_grey, is_picture, open_picture, orientation, upright
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -21,6 +21,22 @@ def stored(image: Image.Image, format: str = "PNG", **options: object) -> Image.
     file = io.BytesIO()
     image.save(file, format, **options)
     return open_picture(io.BytesIO(file.getvalue()))
+
+
+def to_square(image: Image.Image, size: int, channels: int, background: str = "white") -> np.ndarray:
+    return frame(image, Framing(size, size, channels, background=background))
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def deep_png(colour: int, row: list[int], *chunks: bytes) -> Image.Image:
+    """A PNG of one row and 16 bits; `colour` is the number of a kind of pixel in its specification."""
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
+    head = chunk(b"IHDR", struct.pack(">2I5B", len(row) // channels, 1, 16, colour, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(b"\0" + struct.pack(f">{len(row)}H", *row)))
+    return open_picture(io.BytesIO(b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + pixels + chunk(b"IEND", b"")))
 
 
 def ramp(width: int, height: int) -> np.ndarray:
@@ -75,6 +91,24 @@ def test_alpha_is_composited_on_white_before_resizing() -> None:
     assert to_square(stored(grey), 8, 1).min() == 255
 
 
+@pytest.mark.parametrize(
+    ("background", "rgb", "luma"), [("red", RED, 76), ("#0000ff", BLUE, 29), ("black", (0, 0, 0), 0)]
+)
+def test_any_background(background: str, rgb: tuple[int, int, int], luma: int) -> None:
+    palette = Image.new("P", (8, 8))
+    palette.putpalette([*GREEN, *WHITE])
+    for clear, options in [
+        (Image.new("RGBA", (8, 8), (*GREEN, 0)), {}),
+        (Image.new("LA", (8, 8), (7, 0)), {}),
+        (palette, {"transparency": 0}),
+        (palette, {"transparency": b"\0\xff"}),
+        (Image.new("L", (8, 8), 9), {"transparency": 9}),
+        (Image.new("RGB", (8, 8), GREEN), {"transparency": GREEN}),
+    ]:
+        assert tuple(to_square(stored(clear, **options), 8, 3, background)[3, 3]) == rgb
+        assert to_square(stored(clear, **options), 8, 1, background)[3, 3, 0] == luma
+
+
 def test_transparency_of_one_colour() -> None:
     image = Image.new("RGB", (8, 8), RED)
     image.paste(GREEN, (4, 0, 8, 8))
@@ -92,6 +126,17 @@ def test_sixteen_bits_are_scaled(format: str) -> None:
     assert to_square(image, 2, 1)[..., 0].tolist() == [[0, 1], [128, 255]]
 
 
+def test_sixteen_bits_in_colour_and_with_alpha() -> None:
+    colour = deep_png(2, [0xABCD, 0x00FF, 0xFFFF])
+    assert np.abs(to_square(colour, 1, 3)[0, 0].astype(int) - (0xAB, 0, 0xFF)).max() <= 1
+    alpha = deep_png(4, [0, 0xFFFF, 0, 0x8000, 0, 0])
+    assert np.abs(frame(alpha, Framing(1, 3, 1))[0, :, 0].astype(int) - (0, 127, 255)).max() <= 1
+    veiled = deep_png(6, [0xFFFF, 0, 0, 0])
+    assert tuple(to_square(veiled, 1, 3, background="blue")[0, 0]) == BLUE
+    one_level = deep_png(0, [0x1234, 0x1235], chunk(b"tRNS", struct.pack(">H", 0x1234)))
+    assert frame(one_level, Framing(1, 2, 1))[0, :, 0].tolist() == [255, 18]
+
+
 def test_pixels_without_a_range_are_refused() -> None:
     for values in (np.full((4, 4), 0.5, np.float32), np.full((4, 4), 1 << 20, np.int32)):
         with pytest.raises(Unreadable, match="no agreed range"):
@@ -104,6 +149,8 @@ def test_one_bit_cmyk_and_luma() -> None:
     cmyk = stored(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF")
     assert cmyk.mode == "CMYK"
     assert tuple(to_square(cmyk, 8, 3)[0, 0]) == RED
+    inverted = stored(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=95)  # as Adobe writes them
+    assert np.abs(to_square(inverted, 8, 3)[0, 0].astype(int) - RED).max() <= 2
     assert to_square(Image.new("RGB", (8, 8), GREEN), 8, 1)[0, 0, 0] == 150  # 0.587 * 255
     assert tuple(to_square(Image.new("L", (8, 8), 7), 8, 3)[0, 0]) == (7, 7, 7)
 
@@ -120,6 +167,20 @@ def test_exif_orientation_turns_the_picture_upright(orientation: int) -> None:
     assert np.array_equal(to_square(stored(turned, exif=exif), 16, 3), np.asarray(upright))
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_an_orientation_is_followed_once_and_a_broken_one_not_at_all() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = stored(Image.fromarray(ramp(8, 4)), exif=exif)
+    assert (orientation(lying), upright(lying).size, orientation(upright(lying))) == (6, (4, 8), 1)
+    assert upright(upright(lying)).size == (4, 8)
+    for format in ("PNG", "JPEG", "WEBP"):
+        for junk in (b"junk", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff", b""):
+            broken = stored(Image.new("RGB", (8, 4), RED), format, exif=b"Exif\0\0" + junk)
+            assert orientation(broken) == 1
+            assert np.abs(to_square(broken, 4, 3).astype(int) - RED).max() <= 1
+
+
 def test_large_jpegs_decode_reduced_but_alike() -> None:
     grain = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
     photo = Image.fromarray(grain).resize((768, 512), Image.Resampling.BICUBIC)  # detail as fine as the result shows
@@ -130,15 +191,40 @@ def test_large_jpegs_decode_reduced_but_alike() -> None:
 
 
 def test_too_many_pixels_are_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", 100_000, 100_000, 8, 2, 0, 0, 0))
     with pytest.raises(Image.DecompressionBombError):  # Pillow's own limit stands too
         open_picture(io.BytesIO(bomb + chunk(b"IDAT", zlib.compress(bytes(1000)))))
     monkeypatch.setattr(pictures, "MOST_PIXELS", 63)
     with pytest.raises(Unreadable, match="8 x 8 pixels"):
         stored(Image.new("L", (8, 8)))
+
+
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {}), ("PNG", {"default_image": True}), ("TIFF", {})],
+)
+def test_the_first_frame_of_what_moves(format: str, options: dict) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, GREEN, BLUE)]
+    moving = stored(frames[0], format, save_all=True, append_images=frames[1:], **options)
+    assert moving.n_frames == 3  # type: ignore[attr-defined]
+    assert tuple(to_square(moving, 8, 3)[0, 0]) == RED
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
+def test_a_picture_that_is_cut_short_is_whole_or_refused(format: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(ramp(12, 12)).save(file, format)
+    content = file.getvalue()
+    whole, refused = to_square(open_picture(file), 12, 3), 0
+    for length in range(0, len(content), 7):
+        try:
+            found = to_square(open_picture(io.BytesIO(content[:length])), 12, 3)
+        except Exception:  # whatever a decoder raises
+            refused += 1
+        else:
+            assert np.array_equal(found, whole)
+    assert refused > 0.9 * len(content) / 7
 
 
 def test_only_known_decoders_are_run() -> None:

@@ -16,6 +16,7 @@ from ganvas.errors import UserError, did_you_mean
 COMMANDS = {
     "games": "list every system",
     "describe": "show a system: players, turns, settings and their sources",
+    "data": "look at a set of images, pack it, tidy the cache",
     "train": "train a system on your images",
     "sample": "draw samples from a trained run",
     "evaluate": "measure a run, or a set of images, against real data",

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from ganvas.cli.words import console, parse, print_json
 from ganvas.errors import UserError
-
-if TYPE_CHECKING:
-    from ganvas.data import Dataset
 
 _MOST_COUNTS_SHOWN = 20
 
@@ -59,6 +56,7 @@ def _of_images(options: Options) -> dict[str, Any]:
 
 def _of_run(options: Options) -> dict[str, Any]:
     """Measures a run at a checkpoint, and appends the record to its metrics.jsonl, from which its report is drawn."""
+    from ganvas.data import load
     from ganvas.game import Samples, require
     from ganvas.precision import device_for
     from ganvas.report import page
@@ -70,7 +68,7 @@ def _of_run(options: Options) -> dict[str, Any]:
     require(game, Samples, "evaluate")
     nimg = json.loads((at / "state.json").read_text())["clock"]["nimg"]
     trained_on = run.config["data"]
-    data = options.data or _load_again(trained_on)
+    data = options.data or load(trained_on["names"], run.reading)
     record = {
         "what": str(run.dir),
         "kimg": nimg / 1000,
@@ -88,15 +86,6 @@ def _of_run(options: Options) -> dict[str, Any]:
     except OSError as e:
         record.setdefault("warnings", []).append(f"{run.dir / 'metrics.jsonl'} cannot be written ({e.strerror or e}).")
     return record
-
-
-def _load_again(data: dict[str, Any]) -> Dataset:
-    """The data of a run, at the size and with the channels that it was trained at."""
-    from ganvas.data import load
-
-    shape = data["shape"]
-    image = {"size": shape[1], "channels": shape[0]} if len(shape) == 3 else {}
-    return load(data["names"], split=data.get("split"), **image)
 
 
 def _measured(what: Any, data: Any, options: Options, device: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg
 
 from ganvas import games
 from ganvas.cli.words import console, first_word, parse, take_settings
+from ganvas.data.reading import Reading
 from ganvas.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,12 +32,7 @@ class Options:
     """A built-in set, a folder, an archive; several are joined."""
     out: Path | None = None
     """The run directory, which must not exist; default runs/NNNNN-game-data."""
-    size: int | None = None
-    """Side of the images, in pixels; default: what suits the images and the system."""
-    channels: int | None = None
-    """1 (grey) or 3 (RGB); default: what the images are."""
-    split: str | None = None
-    """Part of a set with a published split: train (default) or test."""
+    reading: Annotated[Reading, arg(name="")] = Reading()
     preset: str | None = None
     """A preset of the system; `ganvas describe GAME` lists them."""
     device: str = "auto"
@@ -54,7 +50,7 @@ class Options:
 
 
 def main(argv: list[str]) -> None:
-    rest, settings = take_settings(argv, Options.__dataclass_fields__)
+    rest, settings = take_settings(argv, [*Options.__dataclass_fields__, *Reading.__dataclass_fields__])
     if {"-h", "--help"} & set(rest):
         show_help(rest)
         return
@@ -82,9 +78,7 @@ def begin(options: Options, settings: dict[str, str]) -> Path | None:
         game=options.game,
         data=options.data,
         out=options.out,
-        size=options.size,
-        channels=options.channels,
-        split=options.split,
+        reading=options.reading,
         preset=options.preset,
         device=options.device,
         metrics=tuple(m for m in options.metrics.split(",") if m),
@@ -99,12 +93,14 @@ def is_data(name: str) -> bool:
     """Whether a name is that of a built-in set, or of a file or folder."""
     from ganvas.data.sources import BUILT_IN, WORLDS
 
-    return name in BUILT_IN or name in WORLDS or Path(name).exists()
+    head = name.partition(":")[0]
+    return head in BUILT_IN or head in WORLDS or head in ("hub", "stacked") or Path(name).exists()
 
 
 def resume(options: Options, settings: dict[str, str]) -> Path | None:
     """Goes on with a run; its directory."""
     given = {k for k, f in Options.__dataclass_fields__.items() if getattr(options, k) != f.default}
+    given = given - {"reading"} | options.reading.to_json().keys()
     unknown = sorted((given | settings.keys()) - {"resume", "device", "quiet", "kimg"})
     if unknown:
         raise UserError(f"A resumed run keeps its settings; leave {', '.join(unknown)} out, or begin a new run.")
@@ -132,7 +128,7 @@ def _finish(run: Run | None, quiet: bool) -> Path | None:
 
 def show_help(argv: list[str]) -> None:
     """tyro's help of the options, then the settings of the engine and of the game that was named."""
-    name = first_word([a for a in argv if a not in ("-h", "--help")], ["quiet"]) or "dcgan"
+    name = first_word([a for a in argv if a not in ("-h", "--help")], ["quiet", "strict"]) or "dcgan"
     cls = games.find(name)
 
     from ganvas.cli.describe import settings_table

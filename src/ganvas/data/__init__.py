@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganvas.data.dataset import Dataset, load
-from ganvas.data.sources.base import Problem
+from ganvas.data.problems import Problem
+from ganvas.data.reading import Reading
 
 if TYPE_CHECKING:
     from ganvas.data.stream import Stream
 
-__all__ = ["Dataset", "Problem", "Stream", "load"]
+__all__ = ["Dataset", "Problem", "Reading", "Stream", "load"]
 
 
 def __getattr__(name: str) -> Any:

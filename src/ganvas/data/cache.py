@@ -7,37 +7,45 @@ import io
 import json
 import os
 import shutil
-import statistics
-import sys
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import platformdirs
-from PIL import Image
 
-from ganvas.data.pictures import is_grey, to_square
-from ganvas.data.sources.base import Source, digest
+from ganvas.data.arrays import Pixels, Ragged
+from ganvas.data.decode import blocks
+from ganvas.data.pictures import Framing, frame
+from ganvas.data.problems import Problem, digest
+from ganvas.data.sources.base import Attributes, Source
 from ganvas.errors import UserError
 
-T = TypeVar("T")
-_FORMAT = 1  # part of every key: raise it when the same files would be decoded otherwise
-_BLOCK = 32
-_WORTH_A_BAR = 5000
+FORMAT = 2  # part of every key: raise it when the same files would be decoded otherwise
 
 
 @dataclass(frozen=True)
 class Packed:
-    """Decoded pictures: uint8 [n, size, size, channels], what was skipped and why, and a hash of the pixels."""
+    """Decoded pictures, what was skipped and why, and a hash of the pixels."""
 
-    samples: np.ndarray
+    samples: Pixels
     skipped: dict[int, str]
     fingerprint: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One decoded set in the cache."""
+
+    folder: Path
+    name: str
+    shape: tuple[int, ...]
+    bytes: int
+    used: float
+    """When it was last opened, in seconds since 1970."""
 
 
 def cache_folder() -> Path:
@@ -47,35 +55,8 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path("ganvas", appauthor=False)
 
 
-def survey(source: Source) -> tuple[int, bool]:
-    """(median short side in pixels, whether every picture's mode is grey), from the headers; remembered.
-
-    Raises:
-        UserError: no picture has a readable header.
-    """
-    with _cache() as root:
-        memory = root / f"{digest(_FORMAT, source.fingerprint)}.json"
-        try:
-            side, grey = json.loads(memory.read_bytes())
-            return int(side), bool(grey)
-        except (OSError, ValueError, TypeError):
-            pass  # never surveyed, or damaged
-
-        seen: list[tuple[int, bool]] = []
-        skipped: dict[int, str] = {}
-        for found, bad in _blocks(source, lambda image: (min(image.size), is_grey(image)), "looking at"):
-            seen += found
-            skipped |= bad
-        _require_some(seen, skipped, source)
-        side, grey = statistics.median_low(s for s, _ in seen), all(g for _, g in seen)
-        aside = memory.with_suffix(f".{os.getpid()}")
-        aside.write_text(json.dumps([side, grey]))
-        aside.replace(memory)
-        return side, grey
-
-
-def pack(source: Source, size: int, channels: int) -> Packed:
-    """The source's pictures as squares of `size` pixels with 1 or 3 `channels`, decoded now or found in the cache.
+def pack(source: Source, framing: Framing) -> Packed:
+    """The source's pictures in their frames, decoded now or found in the cache.
 
     Two processes may ask at once: one works, the other waits. A killed one leaves nothing that is taken for whole.
 
@@ -84,63 +65,109 @@ def pack(source: Source, size: int, channels: int) -> Packed:
     """
     from filelock import FileLock
 
-    with _cache() as root:
-        folder = root / digest(_FORMAT, source.fingerprint, size, channels)
-        if packed := _open(folder):
+    with writable() as root:
+        folder = root / digest(FORMAT, source.fingerprint, framing)
+        if packed := _open(folder, source, framing):
             return packed
         with FileLock(f"{folder}.lock"):
-            if packed := _open(folder):
+            if packed := _open(folder, source, framing):
                 return packed
-            need, free = len(source) * size * size * channels, shutil.disk_usage(root).free
+            need, free = len(source) * int(np.prod(framing.shape)), shutil.disk_usage(root).free
             if need > free:
                 raise UserError(
                     f"{source.name} needs {need / 1e9:.1f} GB decoded, and {root} has {free / 1e9:.1f} GB free; "
-                    "give a smaller size, or set GANVAS_CACHE to a folder with room."
+                    "give a smaller size, set GANVAS_CACHE to a folder with room, or `ganvas data cache --clear` it."
                 )
             aside = folder.with_suffix(".part")
             for left_over in (aside, folder):  # of a killed process; damaged
                 shutil.rmtree(left_over, ignore_errors=True)
             aside.mkdir()
             try:
-                _write(aside, source, size, channels)
+                _write(aside, source, framing)
                 aside.replace(folder)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
-        packed = _open(folder)
-        assert packed, f"{folder} cannot be read back"
-        return packed
+            packed = _open(folder, source, framing)
+            assert packed, f"{folder} cannot be read back"
+            return packed
 
 
-def _open(folder: Path) -> Packed | None:
+def _open(folder: Path, source: Source, framing: Framing) -> Packed | None:
     try:
         about = json.loads((folder / "about.json").read_bytes())
-        samples = np.load(folder / "samples.npy", mmap_mode="r")
-        return Packed(samples, {int(i): why for i, why in about["skipped"].items()}, about["fingerprint"])
-    except (OSError, ValueError, KeyError):
+        samples: Pixels = np.load(folder / "samples.npy", mmap_mode="r")
+        if framing.fit == "random-crop":
+            samples = Ragged(np.asarray(samples), np.load(folder / "places.npy"), framing)
+        packed = Packed(samples, {int(i): why for i, why in about["skipped"].items()}, about["fingerprint"])
+        if source.sequential:
+            _recall(source, about["known"])
+        with suppress(OSError):  # somebody else's, which may be read all the same
+            os.utime(folder)  # so that it can be told which sets are in use
+        return packed
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError):
         return None
 
 
-def _write(folder: Path, source: Source, size: int, channels: int) -> None:
-    pixels, count = hashlib.blake2b(digest_size=16), 0
+def _write(folder: Path, source: Source, framing: Framing) -> None:
+    pixels, places = hashlib.blake2b(digest_size=16), []
     skipped: dict[int, str] = {}
+    ragged, end, count = framing.fit == "random-crop", 0, 0
 
     # Written as a plain file: a full disk is then an error that can be told, and under a memory map it is a crash.
     with (folder / "samples.npy").open("wb") as file:
-        file.write(_header((len(source), size, size, channels)))
-        for squares, bad in _blocks(source, lambda image: to_square(image, size, channels), "decoding"):
-            for square in squares:
-                file.write(square.data)
-                pixels.update(square.data)
-            count += len(squares)
+        file.write(_header((len(source), *framing.shape)))
+        side = max(framing.height, framing.width)
+        for frames, bad in blocks(source, lambda image: frame(image, framing), "decoding", side=side):
+            for one in frames:
+                file.write(np.ascontiguousarray(one).data)
+                pixels.update(np.ascontiguousarray(one).data)
+                places.append((end, *one.shape[:2]))
+                end += one.size
+            count += len(frames)
             skipped |= bad
-        _require_some(count, skipped, source)
+        require_some(count, skipped, source)
         file.seek(0)
-        file.write(_header((count, size, size, channels)))  # NumPy pads a header, so that it may be filled in later
+        # NumPy pads a header, so that it may be filled in later
+        file.write(_header((end,) if ragged else (count, *framing.shape)))
         _sync(file)
-    about = {"source": source.name, "skipped": skipped, "fingerprint": pixels.hexdigest()}
+    if ragged:
+        pixels.update(repr(places).encode())
+        with (folder / "places.npy").open("wb") as file:
+            np.save(file, np.array(places, np.int64))
+            _sync(file)
+    about = {
+        "source": source.name,
+        "shape": [count, *framing.shape],
+        "fit": framing.fit,
+        "skipped": skipped,
+        "fingerprint": pixels.hexdigest(),
+        "known": _known(source) if source.sequential else None,
+    }
     with (folder / "about.json").open("w") as file:
         json.dump(about, file)
         _sync(file)
+
+
+def _known(source: Source) -> dict[str, Any]:
+    """What a source that is read in order knows at its end: who finds it packed will not read it again."""
+    table = source.attributes
+    return {
+        "labels": None if source.labels is None else source.labels.tolist(),
+        "label_names": source.label_names,
+        "attributes": None if table is None else [table.names, table.values.tolist(), table.words],
+        "problems": [(p.file, p.why) for p in source.problems],
+    }
+
+
+def _recall(source: Source, known: dict[str, Any]) -> None:
+    source.labels = None if known["labels"] is None else np.array(known["labels"], np.int64)
+    source.label_names = tuple(known["label_names"])
+    source.problems = tuple(Problem(file, why) for file, why in known["problems"])
+    if known["attributes"] is not None:
+        names, values, words = known["attributes"]
+        source.attributes = Attributes(
+            tuple(names), np.array(values, np.float32), {n: tuple(w) for n, w in words.items()}
+        )
 
 
 def _sync(file: io.IOBase) -> None:
@@ -151,63 +178,24 @@ def _sync(file: io.IOBase) -> None:
 def _header(shape: tuple[int, ...]) -> bytes:
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    assert len(header.getvalue()) == 128, "the header must have one length, as it is written twice"
     return header.getvalue()
 
 
-def _blocks(source: Source, work: Callable[[Image.Image], T], doing: str) -> Iterator[tuple[list[T], dict[int, str]]]:
-    """`work` done on every picture by threads: (results, {index: why skipped}) of one block after the other."""
-
-    def block(start: int) -> tuple[list[T], dict[int, str]]:
-        good, bad = [], {}
-        for i in range(start, min(start + _BLOCK, len(source))):
-            try:
-                with source.read(i) as image:
-                    good.append(work(image))
-            except Exception as e:  # a decoder may raise anything on a broken file, and the others are still good
-                bad[i] = (str(e).strip() or type(e).__name__).splitlines()[0][:200]
-        return good, bad
-
-    threads = os.cpu_count() or 1
-    pool = ThreadPoolExecutor(threads)
-    pending: deque[Future[tuple[list[T], dict[int, str]]]] = deque()
-    try:
-        with _bar(source, doing) as advance:
-            for start in range(0, len(source), _BLOCK):
-                pending.append(pool.submit(block, start))
-                if len(pending) > 2 * threads:  # so that memory stays flat where the disk is slower than the decoders
-                    yield pending.popleft().result()
-                    advance()
-            while pending:
-                yield pending.popleft().result()
-                advance()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _bar(source: Source, doing: str) -> Iterator[Callable[[], Any]]:
-    if len(source) < _WORTH_A_BAR or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"{doing} {source.name}", total=len(source))
-        yield lambda: progress.advance(task, _BLOCK)
-
-
-def _require_some(good: Any, skipped: dict[int, str], source: Source) -> None:
+def require_some(good: object, skipped: dict[int, str], source: Source) -> None:
+    """A `UserError` that names the first picture and its fault, where not a single one can be read."""
+    if not good and not skipped:
+        raise UserError(f"{source.name} holds no pictures; give another part of the set, or other data.")
     if not good:
         first = min(skipped)
         raise UserError(
-            f"{source.name}: none of its {len(source)} files can be read as a picture; "
+            f"{source.name}: none of its {len(skipped)} files can be read as a picture; "
             f"the first, {source.where(first)}: {skipped[first]}."
         )
 
 
 @contextmanager
-def _cache() -> Iterator[Path]:
+def writable() -> Iterator[Path]:
     """The folder of decoded sets; whatever stands in the way of writing there is told."""
     root = cache_folder() / "data"
     try:
@@ -217,3 +205,43 @@ def _cache() -> Iterator[Path]:
         raise UserError(
             f"cannot write the cache folder {root} ({e.strerror or e}); set GANVAS_CACHE to a folder with room."
         ) from e
+
+
+def entries() -> list[Entry]:
+    """Every decoded set in the cache, the last used first."""
+    found = []
+    for about in (cache_folder() / "data").glob("*/about.json"):
+        try:
+            told = json.loads(about.read_bytes())
+            size = sum(f.stat().st_size for f in about.parent.iterdir())
+            found.append(Entry(about.parent, told["source"], tuple(told["shape"]), size, about.parent.stat().st_mtime))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # damaged, or being cleared by somebody else
+    return sorted(found, key=lambda e: -e.used)
+
+
+def clear(name: str | None = None, unused_days: float = 0.0) -> list[Entry]:
+    """Deletes the decoded sets called `name` (None: all, with what killed processes left) that were not used lately.
+
+    A set that is open stays readable to who has it open; one that is being decoded is left alone.
+    """
+    with writable() as root:
+        unused = [e for e in entries() if name in (None, e.name) and time.time() - e.used >= unused_days * 86_400]
+        gone = [e for e in unused if _deleted(e.folder)]
+        if name is None and unused_days == 0:
+            halves = [p for p in root.iterdir() if p.is_dir()]  # of processes killed while writing or deleting
+            for left_over in (*halves, *root.glob("*.json"), *root.glob("*.npz")):
+                _deleted(left_over)
+    return gone
+
+
+def _deleted(path: Path) -> bool:
+    """Deletes what nobody is writing just now; whether it is gone."""
+    from filelock import FileLock
+
+    try:
+        with FileLock(f"{path.with_suffix('')}.lock", timeout=0):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    except OSError:  # a lock that is held is one, too
+        return False
+    return True

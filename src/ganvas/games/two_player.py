@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Batch, DataSpec, Game, Progress
+from ganvas.losses import diffaugment
 from ganvas.networks import dcgan, mlp
 from ganvas.networks.layers import batches_apart, normal_init
 from ganvas.optim import Optimizer
@@ -36,6 +37,9 @@ class TwoPlayerConfig:
     opt_d: Optimizer = setting(Optimizer(), "the discriminator's optimizer", TABLE_3)
     instance_noise: float = setting(
         0.0, "noise added to what the discriminator sees, falling to 0 over the schedule", "Sønderby et al. 2017", low=0
+    )
+    diffaugment: str = setting(
+        "", "DiffAugment's policy on real and fake alike, as in color,translation,cutout", "Zhao et al. 2020"
     )
 
 
@@ -75,6 +79,7 @@ class TwoPlayer(Game):
             "G": self.player(self.G, c.opt_g.build(self.G), averaged=True),
             "D": self.player(self.D, c.opt_d.build(self.D)),
         }
+        self.augmentations = diffaugment.policy(c.diffaugment)
         self.register_buffer("noise_std", torch.tensor(float(c.instance_noise)))
 
     def networks(self, c: Any, data: DataSpec) -> tuple[nn.Module, nn.Module]:
@@ -118,6 +123,8 @@ class TwoPlayer(Game):
 
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
+        if diffaugment.policy(config.diffaugment) and not data.is_image:
+            raise UserError(f"{cls.name}: diffaugment changes images, not the points of a 2-D world; leave it out.")
         if not is_convolutional(config):
             return
         if not data.is_image:
@@ -148,7 +155,9 @@ class TwoPlayer(Game):
         self.noise_std.fill_(self.config.instance_noise * (1 - progress.fraction))
 
     def seen(self, b: Batch, x: Tensor) -> Tensor:
-        """What the discriminator sees of `x`: x, plus instance noise where it is on."""
+        """What the discriminator sees of `x`: x, augmented and with instance noise where these are on."""
+        if self.augmentations:
+            x = diffaugment.augment(x, self.augmentations, lambda purpose: b.chance.uniform(purpose=purpose))
         if not self.config.instance_noise:
             return x
         return x + self.noise_std * b.chance.normal(*x.shape[1:], purpose="instance noise")

@@ -145,13 +145,13 @@ def _load(names: Names, shape: tuple[int, ...]) -> Dataset:
     listed = [names] if isinstance(names, str | os.PathLike) else names
     if len(shape) != 3 or any(os.fspath(name) in WORLDS for name in listed):
         return load(names)
-    return load(names, size=shape[0], channels=shape[2])
+    return load(names, size=f"{shape[0]}x{shape[1]}", channels=shape[2])
 
 
 def _in_words(shape: tuple[int, ...]) -> str:
     if len(shape) != 3:
         return "points of a plane"
-    return f"{shape[1]}x{shape[0]} {'grey' if shape[2] == 1 else 'RGB'} images"
+    return f"{shape[0]}x{shape[1]} {'grey' if shape[2] == 1 else 'RGB'} images"
 
 
 def _name(what: Samples | Dataset) -> str:

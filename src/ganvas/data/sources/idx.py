@@ -10,85 +10,98 @@ import gzip
 import math
 import re
 import struct
-import zlib
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
 
-from ganvas.data.sources.base import Format, digest, printable, stamp, stem
+from ganvas.data.containers import BROKEN, Container
+from ganvas.data.problems import digest, why
+from ganvas.data.sources.base import choose_part
+from ganvas.data.sources.frames import Frames
 from ganvas.errors import UserError
 
-MOST_BYTES = 1 << 32  # a header may promise anything; the largest of these sets has 640 MB
+MOST_BYTES = 1 << 30  # a header may promise anything; the largest of these sets has 640 MB
 _PREFIX = {"train": "train", "test": "t10k"}
+_IMAGES = re.compile(r"(?:.*/)?(?:train|t10k)-images[-.]idx3-ubyte(?:\.gz)?")
 
 
-class IdxFolder(Format):
-    """A folder with `train-images-idx3-ubyte` and `t10k-images-idx3-ubyte`, each with its labels, perhaps `.gz`."""
+class Idx(Frames):
+    """`train-images-idx3-ubyte` and `t10k-images-idx3-ubyte`, each with its labels, perhaps `.gz`."""
 
     splits = ("train", "test")
 
     @classmethod
-    def claims(cls, path: Path) -> bool:
-        return path.is_dir() and any(_find(path, prefix, "images", 3) for prefix in _PREFIX.values())
+    def claims(cls, files: Container) -> bool:
+        return any(map(_IMAGES.fullmatch, files.names))
 
-    def __init__(self, path: Path, split: str | None = None) -> None:
-        part = split or "train"
-        images = _find(path, _PREFIX[part], "images", 3)
+    def __init__(self, files: Container, split: str | None = None) -> None:
+        part = choose_part(files.name, split, self.splits)
+        assert part
+        images = _find(files, _PREFIX[part], "images", 3)
         if images is None:
             raise UserError(
-                f"{path} has no file {_PREFIX[part]}-images-idx3-ubyte, so its {part} part is missing; add it."
+                f"{files.path} has no file {_PREFIX[part]}-images-idx3-ubyte, so its {part} part is missing; add it."
             )
-        labels = _find(path, _PREFIX[part], "labels", 1)
-        self.path, self.name = images, printable(stem(path)) + ("-test" if part == "test" else "")
-        self._images = read_idx(images, 3)
-        self.fingerprint = digest(stamp(images), stamp(labels) if labels else None)
+        labels = _find(files, _PREFIX[part], "labels", 1)
+        self.name = files.name + ("-test" if part == "test" else "")
+        self.fingerprint = digest(files.fingerprint, part)
+        self.frames, self.file = read_idx(files, images, 3), files.where(images)
         if labels:
-            self.labels = read_idx(labels, 1).astype(np.int64)
-            if len(self.labels) != len(self._images):
+            self.labels = read_idx(files, labels, 1).astype(np.int64)
+            if len(self.labels) != len(self.frames):
                 raise UserError(
-                    f"{labels} has {len(self.labels)} labels for the {len(self._images)} images of {images.name}; "
-                    "download both again."
+                    f"{files.where(labels)} has {len(self.labels)} labels for the {len(self.frames)} images of "
+                    f"{images}; download both again."
                 )
             self.label_names = tuple(str(i) for i in range(self.labels.max() + 1))
 
-    def __len__(self) -> int:
-        return len(self._images)
 
-    def read(self, i: int) -> Image.Image:
-        return Image.fromarray(self._images[i])
-
-    def where(self, i: int) -> str:
-        return f"{self.path}, image {i}"
-
-
-def _find(folder: Path, prefix: str, what: str, dimensions: int) -> Path | None:
-    pattern = re.compile(rf"{prefix}-{what}[-.]idx{dimensions}-ubyte(\.gz)?")
-    return next((p for p in sorted(folder.iterdir()) if pattern.fullmatch(p.name) and p.is_file()), None)
+def _find(files: Container, prefix: str, what: str, dimensions: int) -> str | None:
+    pattern = re.compile(rf"(?:.*/)?{prefix}-{what}[-.]idx{dimensions}-ubyte(?:\.gz)?")
+    found = [name for name in files.names if pattern.fullmatch(name)]
+    folders = sorted(set(map(_folder, found)))
+    if len(folders) > 1:
+        raise UserError(f"{files.path} holds several sets of idx files ({', '.join(folders)}); name one of them.")
+    return found[0] if found else None
 
 
-def read_idx(path: Path, dimensions: int) -> np.ndarray:
+def _folder(name: str) -> str:
+    """Where a file lies; an unpacked file may lie in a folder of its own name."""
+    folder, _, file = name.rpartition("/")
+    above, _, last = folder.rpartition("/")
+    return (above if last == file else folder) or "."
+
+
+def read_idx(files: Container, name: str, dimensions: int) -> np.ndarray:
     """The unsigned bytes of an idx file with that many dimensions; each of its promises is checked."""
+    where = files.where(name)
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return _read(file, path, dimensions)
-    except (OSError, EOFError, zlib.error) as e:
-        raise UserError(f"{path} is damaged or cannot be read ({e}); download it again.") from None
+        found = files.open(name)
+        with ExitStack() as stack:
+            file = stack.enter_context(found.open("rb") if isinstance(found, Path) else found)
+            if name.endswith(".gz"):
+                file = stack.enter_context(gzip.open(file))  # type: ignore[assignment]
+            return _read(file, where, dimensions)
+    except UserError:
+        raise
+    except BROKEN as e:
+        raise UserError(f"{where} is damaged or cannot be read ({why(e)}); download it again.") from None
 
 
-def _read(file: BinaryIO | gzip.GzipFile, path: Path, dimensions: int) -> np.ndarray:
+def _read(file: BinaryIO, where: str, dimensions: int) -> np.ndarray:
     header = file.read(4 + 4 * dimensions)
     if len(header) < 4 + 4 * dimensions or header[:4] != bytes((0, 0, 8, dimensions)):
-        raise UserError(f"{path} is not an idx file of bytes in {dimensions} dimensions; download it again.")
+        raise UserError(f"{where} is not an idx file of bytes in {dimensions} dimensions; download it again.")
     shape = struct.unpack(f">{dimensions}I", header[4:])
     size = math.prod(shape)
     if not 0 < size <= MOST_BYTES:
         raise UserError(
-            f"{path} promises {' x '.join(map(str, shape))} bytes, which no such set has; download it again."
+            f"{where} promises {' x '.join(map(str, shape))} bytes, which no such set has; download it again."
         )
     values = file.read(size + 1)  # one more than promised, to see that there is none
     if len(values) != size:
         found = f"only {len(values):,}" if len(values) < size else "more"
-        raise UserError(f"{path} promises {size:,} values and holds {found}: it is damaged; download it again.")
+        raise UserError(f"{where} promises {size:,} values and holds {found}: it is damaged; download it again.")
     return np.frombuffer(values, np.uint8).reshape(shape)
