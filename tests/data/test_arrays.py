@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ganvas.data.containers import open_container
+from ganvas.data.archives import open_container
 from ganvas.data.sources import arrays as arrays_module
 from ganvas.data.sources import npy as npy_module
 from ganvas.data.sources.arrays import Arrays, as_labels

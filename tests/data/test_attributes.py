@@ -193,9 +193,7 @@ def test_tables_lie_beside_the_pictures(table: str) -> None:
 def test_tables_of_a_whole_set(tmp_path: Path) -> None:
     files = {f"{part}/{i}.png": png(i) for part in ("train", "test") for i in range(4)}
     files["train/2.png"] = b"not a picture"
-    table = "file,number,kind\n" + "".join(
-        f"{n},{i},{['even', 'odd'][i % 2]}\n" for i, n in enumerate(sorted(files))
-    )
+    table = "file,number,kind\n" + "".join(f"{n},{i},{['even', 'odd'][i % 2]}\n" for i, n in enumerate(sorted(files)))
     data = write_zip(tmp_path / "set.zip", files | {"metadata.csv": table.encode()})
     train, test = load(data), load(f"{data}:test", label="kind")
     assert train.attributes is not None

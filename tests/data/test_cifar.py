@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganvas.data.containers import open_container
+from ganvas.data.archives import open_container
 from ganvas.data.sources.cifar import Cifar
 from ganvas.errors import UserError
 

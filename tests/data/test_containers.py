@@ -16,7 +16,8 @@ import pytest
 from picture_files import Files, png, values, write_folder, write_tar, write_zip
 
 from ganvas.data import containers, load
-from ganvas.data.containers import Container, OneFile, open_container
+from ganvas.data.archives import open_container
+from ganvas.data.containers import Container, OneFile
 from ganvas.errors import UserError
 
 PETS = {"pets/犬/ß.png": png(1), "pets/猫/écran 🐈.png": png(2), "pets/猫/a b.png": png(3), "pets/readme.txt": b"x"}

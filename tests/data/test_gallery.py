@@ -275,3 +275,14 @@ def test_limit_spreads_and_joins_keep_partners(tmp_path: Path) -> None:
     source = find(f"{one}")
     assert isinstance(source, Source)
     assert source.task == "pairs"
+
+
+def test_emoji_are_domains_and_by_name_pairs(shared_data: Path) -> None:
+    for split, of_a, of_b in (("train", 2270, 2014), ("test", 100, 100)):
+        source = find(f"{shared_data}/emoji.zip:{split}")
+        assert isinstance(source, Source)
+        assert (source.task, source.splits, source.label_names) == ("domains", ("train", "test"), ("A", "B"))
+        assert tuple(map(len, source.sides("domains"))) == (of_a, of_b)
+        a, b = source.sides("pairs")
+        assert [Path(a.where(i)).stem for i in range(len(a))] == [Path(b.where(i)).stem for i in range(len(b))]
+        assert len(a) + len(b) + sum("no partner" in p.why for p in a.problems) == of_a + of_b

@@ -11,6 +11,7 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports `datasets`
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -90,6 +91,19 @@ def test_picture_files_of_its_own_are_read(pictures: Path) -> None:
     Image.new("RGB", (8, 8), (9, 0, 0)).save(pictures / "train" / "dog" / "b.png")
     s = open_hub(str(pictures))
     assert (sorted(values(s)), s.fingerprint != old) == ([0, 1, 9], True)
+
+
+def test_a_stream_decodes_nothing_itself(pictures: Path) -> None:
+    """The library would decode a picture and encode it anew, and a single broken one would stop it."""
+    grain = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8))
+    grain.save(pictures / "train" / "cat" / "a.jpg")
+    (pictures / "train" / "cat" / "b.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage\n")
+    found = {p.filename or "": p for p in open_hub(f"{pictures}?stream&n=9").records() if isinstance(p, Image.Image)}
+    assert len(found) == 3
+    assert (
+        found[str(pictures / "train" / "cat" / "a.jpg")].tobytes()
+        == Image.open(pictures / "train" / "cat" / "a.jpg").tobytes()
+    )
 
 
 def test_pictures_in_a_zip_of_its_own_are_read(pictures: Path) -> None:
@@ -176,6 +190,7 @@ def test_mistakes_are_told(folder: Path, tmp_path: Path, monkeypatch: pytest.Mon
             open_hub(name)
         assert str(e.value).startswith(f"hub:{name}")
         assert "\n" not in str(e.value)
+        assert "Example" not in str(e.value)
 
     for name in ("", "a b", "a/b/c/d", "https://hub/a", "?stream", "a/b:c:d:e"):
         says(name, "is no name of a dataset")

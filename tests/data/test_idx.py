@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from ganvas.data.containers import OneFile, open_container
+from ganvas.data.archives import open_container
+from ganvas.data.containers import OneFile
 from ganvas.data.sources import idx as idx_module
 from ganvas.data.sources.idx import Idx
 from ganvas.errors import UserError

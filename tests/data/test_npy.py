@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganvas.data.containers import open_container
+from ganvas.data.archives import open_container
 from ganvas.data.sources import npy as npy_module
 from ganvas.data.sources.arrays import Arrays
 from ganvas.errors import UserError

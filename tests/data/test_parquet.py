@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ganvas.data import load
-from ganvas.data.containers import open_container
+from ganvas.data.archives import open_container
 from ganvas.data.sources import parquet as parquet_module
 from ganvas.data.sources.columns import picture
 from ganvas.data.sources.parquet import Parquet
@@ -65,7 +65,7 @@ def written_by_datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "age": [1, None, 3, 4, 5, 6],
         "tall": [True, False, True, None, True, False],
         "hair": ["red", "black", None, "red", "red", "black"],
-        "mood": [1, 0, 0, 1, 1, 0],
+        "mood": [1, 0, -1, 1, 1, 0],
     }
     names = {"label": hf.ClassLabel(names=["cat", "dog", "emu"]), "mood": hf.ClassLabel(names=["sad", "gay"])}
     plain = {"image": hf.Image(), "age": hf.Value("int32"), "tall": hf.Value("bool"), "hair": hf.Value("string")}
@@ -86,7 +86,7 @@ def test_a_dataset_of_the_hub(written_by_datasets: Path) -> None:
     assert s.attributes.names == ("age", "tall", "hair", "mood")
     assert s.attributes.words == {"hair": ("black", "red"), "mood": ("sad", "gay")}
     nan = np.nan
-    expected = [[1, 1, 1, 1], [nan, 0, 0, 0], [3, 1, nan, 0], [4, nan, 1, 1], [5, 1, 1, 1], [6, 0, 0, 0]]
+    expected = [[1, 1, 1, 1], [nan, 0, 0, 0], [3, 1, nan, nan], [4, nan, 1, 1], [5, 1, 1, 1], [6, 0, 0, 0]]
     np.testing.assert_array_equal(s.attributes.values, np.array(expected, np.float32))
     assert s.attributes.values.dtype == np.float32
     assert s.where(1).endswith("data/train-00000-of-00001.parquet, row 1")
@@ -106,13 +106,19 @@ def test_it_loads_by_name(written_by_datasets: Path) -> None:
 
 
 def test_columns_of_other_hands(tmp_path: Path) -> None:
-    jpg = {"jpg": [png(i) for i in range(4)], "thumbnail": [b"x"] * 4}  # the name tells which bytes are the picture
+    lists = pa.array([[[0]]] * 4, pa.list_(pa.list_(pa.uint8())))
+    jpg = {"mask": lists, "thumbnail": [b"x"] * 4, "jpg": [png(i) for i in range(4)]}  # by its name, and before lists
     table = pa.table({**jpg, "Class": pa.array(["b", "a", "b", "c"]).dictionary_encode(), "url": ["http://x"] * 4})
     pq.write_table(table, tmp_path / "a.parquet")
     s = opened(tmp_path / "a.parquet")
     assert values(s) == [0, 1, 2, 3]
     assert s.labels is not None
     assert (s.name, s.labels.tolist(), s.label_names) == ("a", [1, 0, 1, 2], ("a", "b", "c"))
+
+    twice = pa.table([[png(1), png(2)], [0, 1], ["a", "b"]], names=["image", "label", "label"])
+    pq.write_table(twice, tmp_path / "t.parquet")
+    s = opened(tmp_path / "t.parquet")
+    assert (values(s), s.labels, s.attributes) == ([1, 2], None, None)
 
     large = pa.array([png(7), png(8)], pa.large_binary())
     pq.write_table(pa.table({"x": large, "label": pa.array([3, 0], pa.uint8())}), tmp_path / "b.parquet")
@@ -149,7 +155,7 @@ def test_pixels_in_lists(tmp_path: Path) -> None:
 def test_labels_with_gaps(tmp_path: Path, labels: list[Any], read: list[int] | None, says: str | None) -> None:
     s = opened(write(tmp_path / "x.parquet", 3, label=labels))
     assert (None if s.labels is None else s.labels.tolist()) == read
-    assert [says in p.why for p in s.problems if says] == [True] * bool(says)
+    assert [says is not None and says in p.why for p in s.problems] == [True] * bool(says)
 
 
 def test_texts_are_no_attributes(tmp_path: Path) -> None:
@@ -184,6 +190,12 @@ def test_the_part_is_told_by_the_name(name: str, part: str | None) -> None:
     from ganvas.data.sources.parts import part_named
 
     assert part_named(name) == part
+
+
+def test_a_table_among_pictures_is_no_set(tmp_path: Path) -> None:
+    write(tmp_path / "metadata.parquet")
+    (tmp_path / "a.png").write_bytes(png())
+    assert not Parquet.claims(open_container(tmp_path))
 
 
 def test_parts_of_a_folder(tmp_path: Path) -> None:

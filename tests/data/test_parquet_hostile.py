@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from ganvas.data import load
-from ganvas.data.containers import open_container
+from ganvas.data.archives import open_container
 from ganvas.data.sources import parquet as parquet_module
 from ganvas.data.sources.parquet import Parquet
 from ganvas.errors import UserError
@@ -94,6 +94,11 @@ def test_promises_that_cannot_be_kept(tmp_path: Path) -> None:
 def test_every_truncation_is_told(tmp_path: Path) -> None:
     whole = write(tmp_path / "whole.parquet", label=[0, 1] * 3).read_bytes()
     cut = tmp_path / "cut.parquet"
+    pair = tmp_path / "pair"
+    write(pair / "a.parquet", label=[0, 1] * 3)
+    (pair / "cut.parquet").write_bytes(whole[:-1])
+    with pytest.raises(UserError, match=r"cut\.parquet is no whole Parquet file \((?!.*cut)"):
+        opened(pair)
     for length in {*range(0, len(whole), 61), len(whole) - 1, len(whole) - 9}:
         cut.write_bytes(whole[:length])
         with pytest.raises(UserError, match=r"cut\.parquet is no whole Parquet file \([^(]"):
@@ -123,6 +128,20 @@ def test_damage_is_told_or_costs_some_pictures(tmp_path: Path) -> None:
     assert outcomes == {"told", "read", "lost"}
 
 
+def test_damaged_words_are_told(tmp_path: Path) -> None:
+    """Whichever byte of the column is damaged, no index beyond its dictionary gets through."""
+    path = write(tmp_path / "x.parquet", word=list("abc" * 2))
+    about, whole = pq.read_metadata(path).row_group(0).column(2), path.read_bytes()
+    for at in range(about.dictionary_page_offset, about.dictionary_page_offset + about.total_compressed_size):
+        for value in (0xFF, 0x03, 0x00):
+            path.write_bytes(whole[:at] + bytes([value]) + whole[at + 1 :])
+            try:
+                s = opened(path)
+            except UserError:
+                continue
+            assert s.attributes is None or len(s.attributes.values) == 6
+
+
 def test_a_damaged_row_group_spares_the_others(tmp_path: Path) -> None:
     path = write(tmp_path / "x.parquet", 30, group=10)
     about = pq.read_metadata(path).row_group(1).column(0)
@@ -133,6 +152,8 @@ def test_a_damaged_row_group_spares_the_others(tmp_path: Path) -> None:
     d = load(str(path))
     assert d.samples[:, 0, 0, 0].tolist() == [*range(10), *range(20, 30)]
     assert [p.file for p in d.problems] == [f"{path}, row {i}" for i in range(10, 20)]
+    (why,) = {p.why for p in d.problems}
+    assert why.startswith("its row group is damaged (Couldn't deserialize")
 
 
 def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import pytest
 from PIL import Image
 
 from ganvas.data import load
-from ganvas.data.containers import open_container
+from ganvas.data.archives import open_container
 from ganvas.data.sources.arrow import Saved
 from ganvas.data.sources.base import Source
+from ganvas.data.sources.hub import open_hub
 from ganvas.errors import UserError
 
 
@@ -52,7 +54,9 @@ def test_a_saved_dataset(tmp_path: Path) -> None:
     )
     assert s.labels is not None
     assert s.labels.tolist() == [0, 1, 2, 0]
-    assert values(Saved(open_container(tmp_path / "both"), "test")) == [5]
+    test = Saved(open_container(tmp_path / "both"), "test")
+    assert (test.name, values(test), test.fingerprint != s.fingerprint) == ("both-test", [5], True)
+    assert values(open_hub(f"{tmp_path}/both:test", "train")) == [5]
     d = load(f"hub:{tmp_path}/one")
     assert d.labels is not None
     assert (d.name, d.samples[:, 0, 0, 0].tolist(), d.labels.tolist()) == ("one", [9, 7], [0, 1])
@@ -75,12 +79,18 @@ def test_a_saved_dataset_is_not_trusted(tmp_path: Path) -> None:
     pets([1, 2, 3], age=[1, 2, 3]).save_to_disk(tmp_path / "x")
     state, file = tmp_path / "x" / "state.json", tmp_path / "x" / "data-00000-of-00001.arrow"
     told = state.read_text()
+    (tmp_path / "y").mkdir()
+    shutil.copy(file, tmp_path / "y" / "data.arrow")
     for wrong in WRONG:
         state.write_text(wrong)
         with pytest.raises(UserError, match=r"save (the dataset|it) again"):
             Saved(open_container(tmp_path / "x"))
     state.write_text(told)
-    whole, chance, outcomes = file.read_bytes(), random.Random(1), set()
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b"label", b"l\xffbel"))
+    with pytest.raises(UserError, match="a column's name is no text"):
+        Saved(open_container(tmp_path / "x"))
+    chance, outcomes = random.Random(1), set()
     for _ in range(300):
         damaged = bytearray(whole)
         for _ in range(chance.choice([1, 1, 4])):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ganvas.data import load
-from ganvas.data.containers import open_container
+from ganvas.data.archives import open_container
 from ganvas.data.sources import shard_index
 from ganvas.data.sources import shards as shards_module
 from ganvas.data.sources.shards import ShardFiles, Shards, expand
@@ -97,20 +97,20 @@ def test_it_is_loaded_and_streamed(written_by_webdataset: Path) -> None:
 def test_the_index_is_read_once(written_by_webdataset: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = opened(written_by_webdataset / "pets-*.tar")
     (kept,) = (cache / "data").iterdir()
-    monkeypatch.setattr(shard_index, "scan", None)  # were it called, it would raise
-    again = opened(written_by_webdataset / "pets-*.tar")
+    with monkeypatch.context() as m:
+        m.setattr(shard_index, "scan", None)  # were it called, it would raise
+        again = opened(written_by_webdataset / "pets-*.tar")
     assert (values(again), again.spans, again.fingerprint) == (values(first), first.spans, first.fingerprint)
     assert first.attributes is not None and again.attributes is not None
     assert (again.attributes.names, again.attributes.words) == (first.attributes.names, first.attributes.words)
     assert np.array_equal(first.attributes.values, again.attributes.values)
     assert np.array_equal(first.labels, again.labels)  # type: ignore[arg-type]
-    monkeypatch.undo()
-
     for damage in (kept.read_bytes()[:-40], b"", b"no index"):
         kept.write_bytes(damage)
         assert values(opened(written_by_webdataset / "pets-*.tar")) == values(first)
     write(written_by_webdataset / "pets-0002.tar", sample(99))
-    assert values(opened(written_by_webdataset / "pets-*.tar")) == [*range(8), 99]
+    other = opened(written_by_webdataset / "pets-*.tar")
+    assert (values(other), other.fingerprint != first.fingerprint) == ([*range(8), 99], True)
 
 
 @pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -162,6 +162,34 @@ def test_classes_in_json(
     s = opened(write(tmp_path / "x.tar", {**sample(0, **known[0]), **sample(1, **known[1])}))
     assert (s.label_names, None if s.labels is None else s.labels.tolist()) == (names, labels)
     assert (s.attributes is None) == (labels is not None)
+
+
+def test_attributes_of_some_samples(tmp_path: Path) -> None:
+    members = {**sample(0), **sample(1, age=3), **sample(2, word="a"), **sample(3, words="x" * (1 << 20))}
+    s = opened(write(tmp_path / "x.tar", members))
+    assert s.attributes is not None
+    assert s.attributes.names == ("age", "word")
+    nan = np.nan
+    np.testing.assert_array_equal(s.attributes.values, [[nan, nan], [3, nan], [nan, 0], [nan, nan]])
+    assert [(p.file, "more than the 1,048,576" in p.why) for p in s.problems] == [
+        (f"{tmp_path}/x.tar/000003.json", True)
+    ]
+
+
+def test_texts_are_no_attributes(tmp_path: Path) -> None:
+    members = {}
+    for i in range(1001):
+        members |= {f"{i}.png": b"", f"{i}.json": json.dumps({"text": f"text {i}", "kind": "ab"[i % 2]}).encode()}
+    s = opened(write(tmp_path / "x.tar", members))
+    assert s.attributes is not None
+    assert (s.attributes.names, s.attributes.words) == (("kind",), {"kind": ("a", "b")})
+
+
+def test_an_empty_shard(tmp_path: Path) -> None:
+    for k, members in enumerate((sample(0), {}, sample(1))):
+        write(tmp_path / f"{k}.tar", members)
+    s = opened(tmp_path / "*.tar")
+    assert (s.spans, values(s), s.where(1)) == (((0, 1), (1, 2)), [0, 1], f"{tmp_path}/2.tar/000001.png")
 
 
 def test_parts(tmp_path: Path) -> None:

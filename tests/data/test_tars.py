@@ -11,7 +11,7 @@ import pytest
 from picture_files import png, values, write_tar
 
 from ganvas.data import load
-from ganvas.data.containers import open_container
+from ganvas.data.archives import open_container
 from ganvas.errors import UserError
 
 END = bytes(1024)

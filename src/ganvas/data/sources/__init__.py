@@ -9,20 +9,22 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ganvas.data.containers import Container, TarFiles, open_container
+from ganvas.data.archives import open_container
+from ganvas.data.containers import Container
 from ganvas.data.problems import printable
 from ganvas.data.sources.arrays import Arrays
+from ganvas.data.sources.arrow import Saved
 from ganvas.data.sources.base import Format, Source, choose_part
 from ganvas.data.sources.cifar import Cifar
 from ganvas.data.sources.digits import Digits
 from ganvas.data.sources.gallery import PARTS, Gallery
 from ganvas.data.sources.idx import Idx
 from ganvas.data.sources.parquet import Parquet
-from ganvas.data.sources.shards import Shards, expand
+from ganvas.data.sources.shards import ShardFiles, Shards
 from ganvas.data.worlds import WORLDS, World
 from ganvas.errors import UserError, did_you_mean
 
-FORMATS: tuple[type[Format], ...] = (Idx, Cifar, Arrays, Parquet, Shards, Gallery)
+FORMATS: tuple[type[Format], ...] = (Idx, Cifar, Arrays, Saved, Parquet, Shards, Gallery)
 """The first that claims the files reads them."""
 
 
@@ -60,8 +62,7 @@ def find(name: str, split: str | None = None, table: Path | None = None) -> Sour
     if name.startswith("stacked:"):
         return _stacked(name.removeprefix("stacked:"), split)
     if any(c in name for c in "{*") and _path(name) is None:
-        shards = expand(name)
-        return _read(TarFiles(Path(name), shards), name, split, table)
+        return _read(ShardFiles(name), name, split, table)
     head, part, count = _modifiers(name)
     split = part or split
     if head in WORLDS and count is None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image
 
-from ganvas.data.containers import BROKEN, MOST_BYTES_A_FILE, Container, ZipFiles
+from ganvas.data.archives import ZipFiles
+from ganvas.data.containers import BROKEN, MOST_BYTES_A_FILE, Container
 from ganvas.data.pictures import Unreadable, open_picture
 from ganvas.data.problems import digest, printable
 from ganvas.data.sources.base import Format, Source
@@ -77,7 +78,7 @@ class Beside:
         if self._remote and outer.startswith(self._remote) and ".." not in outer:
             return _fetched(path)
         file = Path(outer)
-        if not file.is_absolute() or not any(file.resolve().is_relative_to(f) for f in self._folders):
+        if not any(file.resolve().is_relative_to(folder) for folder in self._folders):
             return None
         if not inside:
             return file

@@ -209,8 +209,7 @@ def _words(column: pa.ChunkedArray, most: int) -> tuple[tuple[str, ...], np.ndar
     used, rows = np.unique(codes[known].astype(np.int64), return_inverse=True)
     if len(used) > most:
         return None
-    texts = chunks[0].dictionary.cast(pa.large_binary()) if chunks else []  # that they are UTF-8 is only a promise
-    found = [None if (text := texts[int(u)].as_py()) is None else text.decode(errors="replace") for u in used]
+    found = [chunks[0].dictionary[int(u)].as_py() for u in used]
     words = tuple(sorted({w for w in found if w is not None}))
     index = {w: i for i, w in enumerate(words)}
     values = np.full(len(codes), np.nan, np.float32)

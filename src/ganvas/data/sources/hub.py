@@ -148,7 +148,7 @@ def open_hub(name: str, split: str | None = None) -> Source:
         table = dataset.with_format("arrow")[:]
     source = Table(table, f"hub:{name}", wish.beside())
     source.name, source.splits = wish.short(part, splits), splits
-    source.fingerprint = digest("hub", part, *(stamp(Path(f["filename"])) for f in dataset.cache_files))
+    source.fingerprint = digest("hub", *(stamp(Path(f["filename"])) for f in dataset.cache_files))
     return source
 
 

@@ -8,7 +8,8 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from ganvas.data.containers import BROKEN, Container, ZipFiles
+from ganvas.data.archives import ZipFiles
+from ganvas.data.containers import BROKEN, Container
 from ganvas.data.pictures import Unreadable
 from ganvas.errors import UserError
 

@@ -103,8 +103,6 @@ class _Rows:
         batch, at = divmod(row - self._starts[file][group], _BATCH)
         with self._lock:
             cells = self._batches.batch(file, group, batch)
-        if at >= len(cells):
-            raise Unreadable("its row group ends before it")
         return cells[at].as_py()
 
     def columns(self) -> dict[str, pa.ChunkedArray]:
@@ -116,6 +114,8 @@ class _Rows:
             with self._told(k):
                 table = self._open(k).read(columns=self._scalars)
                 table.validate(full=True)  # a damaged file may hold indices beyond its dictionaries
+                if len(table) != self._starts[k][-1]:
+                    raise EOFError(f"it holds {len(table)} of the {self._starts[k][-1]} rows that it promises")
             for c in self._scalars:
                 chunks[c] += table.column(c).chunks
         return {c: pa.chunked_array(found) for c, found in chunks.items()}
@@ -179,10 +179,9 @@ class _Batches:
             self._kept.move_to_end(key)
             return self._kept[key]
         for at, cells in self._reader(file, group).until(number):
-            if (again := self._kept.pop((file, group, at), None)) is not None:
-                self._bytes -= again.nbytes
-            self._kept[file, group, at] = cells
-            self._bytes += cells.nbytes
+            if (file, group, at) not in self._kept:
+                self._kept[file, group, at] = cells
+                self._bytes += cells.nbytes
             while self._bytes > KEPT_BYTES and len(self._kept) > 1:
                 self._bytes -= self._kept.popitem(last=False)[1].nbytes
         return cells
@@ -193,22 +192,19 @@ class _Reader:
 
     def __init__(self, file: pq.ParquetFile, group: int, column: str) -> None:
         self._start = lambda: file.iter_batches(_BATCH, row_groups=[group], columns=[column])
-        self._batches, self._next = self._start(), 0
-        self._failed: tuple[int, str] | None = None
+        self._batches, self._next, self._damage = self._start(), 0, ""
 
     def until(self, number: int) -> Iterator[tuple[int, pa.Array]]:
         """(number, cells) of the batches up to `number`, from the first again if that lies behind."""
         import pyarrow as pa
 
         if number < self._next:
-            self._batches, self._next = self._start(), 0
+            self._batches, self._next, self._damage = self._start(), 0, ""
         while self._next <= number:
-            if self._failed and self._failed[0] <= self._next:
-                raise Unreadable(self._failed[1])
             try:
                 cells = next(self._batches).column(0)
             except (pa.ArrowException, StopIteration, *BROKEN) as e:
-                self._failed = self._next, f"its row group is damaged ({one_line(e)})"
-                raise Unreadable(self._failed[1]) from None
+                self._damage = self._damage or f"its row group is damaged ({one_line(e)})"  # after it, there are none
+                raise Unreadable(self._damage) from None
             self._next += 1
             yield self._next - 1, cells

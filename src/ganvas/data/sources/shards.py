@@ -16,7 +16,8 @@ from typing import ClassVar
 
 from PIL import Image
 
-from ganvas.data.containers import MOST_BYTES_A_FILE, Container, FolderFiles, TarFiles
+from ganvas.data.archives import TarFiles
+from ganvas.data.containers import MOST_BYTES_A_FILE, Container, FolderFiles
 from ganvas.data.pictures import SUFFIXES, Unreadable, is_picture, open_picture
 from ganvas.data.problems import digest, printable, stamp
 from ganvas.data.sources.base import Format
@@ -108,14 +109,14 @@ class Shards(Format):
     @classmethod
     def claims(cls, files: Container) -> bool:
         if isinstance(files, TarFiles):
-            return len(files.shards) > 1 or _are_samples(files.names)
+            return _are_samples(files.names)
         if isinstance(files, FolderFiles):
             return any(map(_is_tar, files.names)) and not any(map(is_picture, files.names))
         return isinstance(files, ShardFiles)
 
     def __init__(self, files: Container, split: str | None = None) -> None:
         if isinstance(files, TarFiles):
-            paths = {s.as_posix(): s for s in files.shards}
+            paths = {files.path.as_posix(): files.path}
         else:
             paths = {n: Path(str(files.open(n))) for n in files.names if _is_tar(n) or isinstance(files, ShardFiles)}
         chosen, part, self.splits = files_of_part(paths, str(files.path), split)

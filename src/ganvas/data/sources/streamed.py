@@ -37,7 +37,7 @@ class HubStream(Source):
             raise UserError(
                 f"hub:{wish.name} does not say how many pictures it holds; say how many to read, as in &n=5000."
             )
-        self._stream = streams[part].with_format("arrow")
+        self._stream = streams[part].decode(False).with_format("arrow")  # bytes: Pillow runs programs for some formats
         if wish.n:
             self._stream = self._stream.take(wish.n)
         if self._stream.features is not None:  # a set without pictures is told before any is read
@@ -81,7 +81,9 @@ class HubStream(Source):
             problems.append(Problem(where, f"it ends after {done:,} of the {self._count:,} rows that it promises"))
         self._count = done
         if kept:
-            whole = pa.concat_tables(kept, promote_options="permissive")
+            with self._wish.told():
+                whole = pa.concat_tables(kept, promote_options="permissive")
+                whole.validate(full=True)
             told = known(plan, {c: whole.column(c) for c in whole.column_names}, where)
             self.labels, self.label_names, self.attributes = told.indices, told.names, told.attributes
             problems += told.problems
