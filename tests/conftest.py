@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# On a machine that others use too, an example may take any time.
+settings.register_profile("ganvas", deadline=None)
+settings.load_profile("ganvas")
 
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("OMP_NUM_THREADS", "1")

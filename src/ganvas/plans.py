@@ -121,7 +121,7 @@ def load(request: Request, size_for: Callable[[int], int], task: str = "images")
     Raises:
         UserError: another task was asked for than the game's.
     """
-    asked = "pairs" if request.reading.pairs else request.reading.task
+    asked = request.reading.playing
     if asked not in (None, task):
         flag = "--pairs" if request.reading.pairs else "--task"
         raise UserError(

@@ -124,7 +124,7 @@ class TestFactors:
         assert SET.attributes.words["species"][flower.species] == SET.label_names[SET.labels[17]]
         assert len(SET.attributes.words["background"]) == len(SCENES)
         assert SET.labels.dtype == np.int64 and len(SET.labels) == len(SET)
-        np.testing.assert_array_equal(SET.read(17), paint(flower, 128))
+        np.testing.assert_array_equal(SET.read(17), paint(flower, 64))
 
 
 class TestParts:

@@ -11,7 +11,6 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports `datasets`
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +18,7 @@ from PIL import Image
 
 from ganvas.data import load
 from ganvas.data.pictures import Unreadable
+from ganvas.data.sources.arrow import Beside
 from ganvas.data.sources.base import Source
 from ganvas.data.sources.hub import open_hub
 from ganvas.errors import UserError
@@ -93,19 +93,6 @@ def test_picture_files_of_its_own_are_read(pictures: Path) -> None:
     assert (sorted(values(s)), s.fingerprint != old) == ([0, 1, 9], True)
 
 
-def test_a_stream_decodes_nothing_itself(pictures: Path) -> None:
-    """The library would decode a picture and encode it anew, and a single broken one would stop it."""
-    grain = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8))
-    grain.save(pictures / "train" / "cat" / "a.jpg")
-    (pictures / "train" / "cat" / "b.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage\n")
-    found = {p.filename or "": p for p in open_hub(f"{pictures}?stream&n=9").records() if isinstance(p, Image.Image)}
-    assert len(found) == 3
-    assert (
-        found[str(pictures / "train" / "cat" / "a.jpg")].tobytes()
-        == Image.open(pictures / "train" / "cat" / "a.jpg").tobytes()
-    )
-
-
 def test_pictures_in_a_zip_of_its_own_are_read(pictures: Path) -> None:
     with zipfile.ZipFile(pictures / "train.zip", "w") as z:
         z.write(pictures / "train" / "dog" / "a.png", "a.png")
@@ -147,6 +134,24 @@ def test_other_paths_are_never_opened(tmp_path: Path, path: str, stream: str, mo
     for i in range(2):
         with pytest.raises((Unreadable, ValueError), match=r"bytes are not in the file|null byte"):
             s.read(i)
+
+
+OTHERS = (
+    "hf://datasets/owner/other@a/x.png",
+    "hf://datasets/owner/name@a/../../other@a/x.png",
+    "hf://datasets/owner/name@a/x.png::http://127.0.0.1:9/x.zip",
+    "file:///etc/passwd::hf://datasets/owner/name@a/x.zip",
+    "zip://x.png::simplecache::hf://datasets/owner/name@a/x.zip",
+)
+
+
+@pytest.mark.parametrize("path", OTHERS)
+def test_only_addresses_of_its_own_are_fetched(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fsspec
+
+    monkeypatch.setattr(fsspec, "open", lambda *_: pytest.fail("it is fetched"))
+    with pytest.raises(Unreadable, match="bytes are not in the file"):
+        Beside([], "hf://datasets/owner/name@").picture({"bytes": None, "path": path})
 
 
 def test_a_stream(folder: Path) -> None:
@@ -215,6 +220,7 @@ def test_mistakes_are_told(folder: Path, tmp_path: Path, monkeypatch: pytest.Mon
     (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
     says(str(folder), r"must be asked for by configuration.*'big', 'small'")
     says(f"{folder}?config=tiny", r"must be asked for by configuration.*'big', 'small'")
-    assert values(open_hub(f"{folder}?config=small")) == [7, 8]
+    small = open_hub(f"{folder}?config=small")
+    assert (small.name, values(small)) == ("pets-small", [7, 8])
     monkeypatch.setitem(sys.modules, "datasets", None)
     says(str(folder), r"needs the package datasets; install it with: pip install 'ganvas\[hub\]'")

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ganvas.data import load
 from ganvas.data.archives import open_container
-from ganvas.data.sources import shard_index
+from ganvas.data.sources import shard_index, shard_scan
 from ganvas.data.sources import shards as shards_module
 from ganvas.data.sources.shards import ShardFiles, Shards, expand
 from ganvas.errors import UserError
@@ -183,6 +183,10 @@ def test_texts_are_no_attributes(tmp_path: Path) -> None:
     s = opened(write(tmp_path / "x.tar", members))
     assert s.attributes is not None
     assert (s.attributes.names, s.attributes.words) == (("kind",), {"kind": ("a", "b")})
+    table = shard_scan._Table()
+    for i in range(1001):
+        table.add({"text": f"text {i}"})
+    assert not table.columns  # let go of at once: millions of texts would fill the memory
 
 
 def test_an_empty_shard(tmp_path: Path) -> None:
@@ -246,10 +250,18 @@ def test_shards_that_are_not_whole_are_told(tmp_path: Path) -> None:
     whole = write(tmp_path / "1.tar", {**sample(1, 1), **sample(2, 2)}).read_bytes()
     header = bytearray(whole)
     header[2048 + 150] ^= 1  # a bit of the checksum of the third member
-    for damaged in (*(whole[:length] for length in (0, 100, 512, 700, 1024, 1500, 2048, 2500)), header):
+    circle = bytearray(whole)
+    circle[124:136] = b"\xff" * 10 + b"\xfe\0"  # a size below zero leads back to the same member
+    circle[148:156] = b"%06o\0 " % (sum(circle[:148]) + 8 * 32 + sum(circle[156:512]))
+    for damaged in (*(whole[:length] for length in (0, 100, 512, 700, 1500, 2500)), header, circle):
         (tmp_path / "1.tar").write_bytes(damaged)
         with pytest.raises(UserError, match=r"1\.tar is not a whole tar archive .*; download or copy it again"):
             opened(tmp_path / "{0..1}.tar")
+    (tmp_path / "1.tar").write_bytes(whole[:2048])  # between two members
+    s = opened(tmp_path / "{0..1}.tar")
+    assert [(len(s), p.file, p.why) for p in s.problems[:1]] == [
+        (2, f"{tmp_path}/1.tar", "it has no end mark, so it may have been cut short")
+    ]
     with tarfile.open(tmp_path / "1.tar", "w:gz") as tar:
         tar.add(tmp_path / "0.tar", "x.png")
     (tmp_path / "1.tar.gz").write_bytes((tmp_path / "1.tar").read_bytes())

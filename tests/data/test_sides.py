@@ -176,3 +176,19 @@ def test_real_domains_and_pairs(shared_data: Path) -> None:
     assert pairs.inputs is not None
     assert (len(pairs), len(pairs.inputs), len(pairs.problems)) == (4, 4, 192), "few of the test part share a name"
     assert all("no partner of the same name" in p.why for p in pairs.problems)
+
+
+def test_an_attribute_of_the_targets_is_the_label_of_pairs_and_domains(drawings: Path) -> None:
+    rows = [f"B/{i:03}.png,{'warm' if i % 2 else 'cold'}\n" for i in range(2, 10)]
+    rows += [f"A/{i:03}.png,{'warm' if i % 2 else 'cold'}\n" for i in range(9)]
+    (drawings / "attributes.csv").write_text("file,tone\n" + "".join(rows))
+    pairs, domains = (load(drawings, task=task, label="tone", size=8) for task in ("pairs", "domains"))
+    assert pairs.label_names == domains.label_names == ("cold", "warm")
+    assert pairs.labels is not None and pairs.labels.tolist() == [i % 2 for i in range(2, 9)]
+    assert domains.labels is not None and domains.labels.tolist() == [i % 2 for i in range(2, 10)]
+
+
+def test_made_pairs_are_no_other_task(drawings: Path) -> None:
+    assert load(drawings / "B", pairs="edges", task="pairs").task == "pairs"
+    with pytest.raises(UserError, match="--pairs edges makes pairs, and --task asks for domains"):
+        load(drawings / "B", pairs="edges", task="domains")

@@ -115,3 +115,12 @@ def test_without_a_picture_the_first_fault_is_told(tmp_path: Path, thoroughly: b
         survey(opened(tmp_path), thoroughly)
     with pytest.raises(UserError, match=r"handmade holds no pictures; give another part"):
         survey(Handmade(0), thoroughly)
+
+
+def test_pictures_of_one_known_kind_are_not_looked_at() -> None:
+    source = Handmade(3, ((8, 9),), name="known")
+    source.uniform = (8, 9, True)
+    source.read = lambda i: pytest.fail("looked at")  # type: ignore[method-assign, assignment]
+    for thoroughly in (False, True):
+        seen = survey(source, thoroughly)
+        assert (seen.sizes.tolist(), seen.grey, seen.skipped) == ([[8, 9]] * 3, True, {})

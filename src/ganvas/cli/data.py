@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from ganvas.cli.words import console, parse, print_json
+from ganvas.cli.words import console, parse, print_json, words_first
 from ganvas.data.reading import Reading
 from ganvas.errors import UserError, did_you_mean
 
@@ -73,7 +73,8 @@ def main(argv: list[str]) -> None:
             + did_you_mean(verb, _VERBS)
         )
     cls, do, description = _VERBS[verb]
-    do(parse(cls, rest, f"data {verb}", description))
+    flags = [f.name for part in (cls, Reading) for f in fields(part) if f.type in ("bool", bool)]
+    do(parse(cls, words_first(rest, flags), f"data {verb}", description))
 
 
 def info(options: Info) -> None:
@@ -188,7 +189,7 @@ def _load(names: tuple[str, ...], reading: Reading) -> Dataset:
     from ganvas.data import load
     from ganvas.data.dataset import open_source
 
-    if not reading.pairs and reading.task is None:
+    if reading.playing is None:
         reading = replace(reading, task=getattr(open_source(names, reading), "task", None))
     return load(names, reading)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import Positional, arg
 
 from ganvas import games
-from ganvas.cli.words import console, first_word, parse, take_settings
+from ganvas.cli.words import console, first_word, parse, take_settings, words_first
 from ganvas.data.reading import Reading
 from ganvas.errors import UserError
 
@@ -49,12 +49,15 @@ class Options:
     """Show nothing; the log keeps everything."""
 
 
+_FLAGS = ("quiet", "strict")  # options that take no value
+
+
 def main(argv: list[str]) -> None:
     rest, settings = take_settings(argv, [*Options.__dataclass_fields__, *Reading.__dataclass_fields__])
     if {"-h", "--help"} & set(rest):
         show_help(rest)
         return
-    options = parse(Options, rest, "train", DESCRIPTION)
+    options = parse(Options, words_first(rest, _FLAGS), "train", DESCRIPTION)
     if options.resume is not None:
         run = resume(options, settings)
     else:
@@ -128,7 +131,7 @@ def _finish(run: Run | None, quiet: bool) -> Path | None:
 
 def show_help(argv: list[str]) -> None:
     """tyro's help of the options, then the settings of the engine and of the game that was named."""
-    name = first_word([a for a in argv if a not in ("-h", "--help")], ["quiet", "strict"]) or "dcgan"
+    name = first_word([a for a in argv if a not in ("-h", "--help")], _FLAGS) or "dcgan"
     cls = games.find(name)
 
     from ganvas.cli.describe import settings_table

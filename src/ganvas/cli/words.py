@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import redirect_stderr
 from typing import Any, TypeVar
 
-from ganvas.errors import UserError
+from ganvas.errors import UserError, did_you_mean
 
 T = TypeVar("T")
 
@@ -37,6 +37,9 @@ def _in_a_sentence(panel: str) -> str:
         values = re.findall(r"\['([^']*)'\]", text) or [wrong[2]]
         kind = "a whole number" if "INT" in text else "a number" if "FLOAT" in text else "understood"
         return f"{wrong[1]} {values[0]} is not {kind}."
+    if choice := re.search(r"invalid choice '([^']*)' for argument '([^']*)'. Expected one of \((.*?)\)", text):
+        allowed = [word for word in re.findall(r"'([^']*)'", choice[3]) if word != "None"]
+        return f"{choice[2]} {choice[1]} is none of {', '.join(allowed)}.{did_you_mean(choice[1], allowed)}"
     if missing := re.search(r"Missing from [\w ]+: (\S+) (.*?) \(required\)", text):
         return f"{missing[1]} is missing: {missing[2][0].lower()}{missing[2][1:]}"
     if unknown := re.search(r"Unrecognized options: (\S+)", text):
@@ -82,6 +85,27 @@ def take_settings(argv: list[str], own: Iterable[str]) -> tuple[list[str], dict[
             settings[flag[2:]] = following
             next(words)
     return rest, settings
+
+
+def words_first(argv: list[str], flags: Iterable[str]) -> list[str]:
+    """The arguments with all positional ones before the options, as a list of names must not be torn apart.
+
+    `flags` are the options that take no value; every other one takes one.
+    """
+    bare = (
+        {f"--{f.replace('_', '-')}" for f in (*flags, "help")} | {f"--no-{f.replace('_', '-')}" for f in flags} | {"-h"}
+    )
+    names: list[str] = []
+    options: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if not word.startswith("-") or word == "-":
+            names.append(word)
+            continue
+        options.append(word)
+        if "=" not in word and word.replace("_", "-") not in bare:
+            options += [value] if (value := next(words, None)) is not None else []
+    return names + options
 
 
 def first_word(argv: list[str], flags: Iterable[str]) -> str | None:

@@ -118,7 +118,7 @@ def load(
     source = open_source(names, reading)
     if not isinstance(source, Source):
         return _points(source)
-    task = "pairs" if reading.pairs else reading.task or "images"
+    task = reading.playing or "images"
     if task == "images" or reading.pairs:
         dataset = _images(source, reading, size_for)
         return _with_recipe(dataset, reading.pairs) if reading.pairs else dataset
@@ -233,6 +233,8 @@ def _with_recipe(dataset: Dataset, pairs: str) -> Dataset:
 def _two_sides(source: Source, task: Task, reading: Reading, size_for: Callable[[int], int]) -> Dataset:
     """Inputs A and targets B. A pair of which one picture cannot be read is left out whole."""
     a, b = source.sides(task)
+    if reading.label is not None:
+        b.labels, b.label_names = labels_from(b.attributes, reading.label, source.name)
     if reading.fit == "random-crop" and task == "pairs":
         raise UserError("pairs cannot be cropped at random, each apart from the other; use --fit crop, pad or stretch.")
     frames = [_framing(s, reading, size_for) for s in (b, a)]

@@ -33,7 +33,7 @@ def info(names: Names, reading: Reading | None = None) -> dict[str, Any]:
     if not isinstance(source, Source):
         return {"name": source.name, "count": None, "size": None, "channels": 0, "labels": {}, "task": "points",
                 "modes": source.modes, "problems": []}  # fmt: skip
-    task: Task = "pairs" if reading.pairs else reading.task or source.task
+    task: Task = reading.playing or source.task
     if task == "images" or reading.pairs:
         return _of_images(source, task, reading)
     return _of_sides(source, task, reading)

@@ -56,6 +56,19 @@ class Reading:
         if self.attributes is not None:
             object.__setattr__(self, "attributes", Path(str(self.attributes)))
 
+    @property
+    def playing(self) -> Task | None:
+        """The task that is asked for, if any.
+
+        Raises:
+            UserError: pairs are to be made, and another task is asked for.
+        """
+        if self.pairs and self.task not in (None, "pairs"):
+            raise UserError(
+                f"--pairs {self.pairs} makes pairs, and --task asks for {self.task}; leave one of them out."
+            )
+        return "pairs" if self.pairs else self.task
+
     def sides(self) -> tuple[int, int] | None:
         """(height, width) in pixels, or None where it is left open."""
         if self.size is None:

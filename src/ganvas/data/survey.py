@@ -40,6 +40,9 @@ def survey(source: Source, thoroughly: bool = False) -> Survey:
     Raises:
         UserError: no picture can be read.
     """
+    if source.uniform is not None:
+        height, width, grey = source.uniform
+        return Survey(np.full((len(source), 2), (height, width), np.int32), grey, {})
     if source.streams and not thoroughly and len(source) > _SAMPLE:
         source = Part(source, some(len(source), _SAMPLE))
     limit = _SAMPLE if source.sequential else None

@@ -61,7 +61,7 @@ def find(name: str, split: str | None = None, table: Path | None = None) -> Sour
         return open_hub(name.removeprefix("hub:"), split)
     if name.startswith("stacked:"):
         return _stacked(name.removeprefix("stacked:"), split)
-    if any(c in name for c in "{*") and _path(name) is None:
+    if any(mark in name for mark in ("{", "*", "://", "pipe:")) and _path(name) is None:
         return _read(ShardFiles(name), name, split, table)
     head, part, count = _modifiers(name)
     split = part or split

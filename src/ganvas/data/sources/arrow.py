@@ -14,9 +14,9 @@ from PIL import Image
 from ganvas.data.archives import ZipFiles
 from ganvas.data.containers import BROKEN, MOST_BYTES_A_FILE, Container
 from ganvas.data.pictures import Unreadable, open_picture
-from ganvas.data.problems import digest, printable
+from ganvas.data.problems import digest, printable, why
 from ganvas.data.sources.base import Format, Source
-from ganvas.data.sources.columns import known, layout, one_line, picture, required
+from ganvas.data.sources.columns import known, layout, picture, required
 from ganvas.data.sources.parts import choose, named
 from ganvas.errors import UserError
 
@@ -38,7 +38,7 @@ class Table(Source):
             for column in (plan.image, *scalars):
                 table.column(column).validate(full=True)
         except pa.ArrowInvalid as e:
-            raise UserError(f"{where} is damaged ({one_line(e)}); download or save it again.") from None
+            raise UserError(f"{where} is damaged ({why(e)}); download or save it again.") from None
         if not len(table):
             raise UserError(f"{where} has no rows; name a dataset that holds some.")
         self._cells, self._where, self._beside = table.column(plan.image), where, beside or Beside(())
@@ -75,6 +75,8 @@ class Beside:
 
     def _find(self, path: str) -> Path | BinaryIO | None:
         inside, _, outer = path.rpartition("::")
+        if inside and ("::" in inside or not inside.startswith("zip://")):  # what else may be chained reads any file
+            return None
         if self._remote and outer.startswith(self._remote) and ".." not in outer:
             return _fetched(path)
         file = Path(outer)
@@ -119,7 +121,7 @@ class Saved(Table, Format):
         try:
             whole = pa.concat_tables([_arrow(files, n) for n in names])
         except pa.ArrowInvalid as e:  # none, or not all of the same columns
-            raise UserError(f"{where} is no dataset ({one_line(e)}); save it again.") from None
+            raise UserError(f"{where} is no dataset ({why(e)}); save it again.") from None
         super().__init__(whole, where)
         self.name = named(files.name, part, self.splits)
         self.fingerprint = digest("saved", files.fingerprint, part)
@@ -148,6 +150,4 @@ def _arrow(files: Container, name: str) -> pa.Table:
         source = pa.memory_map(str(found)) if isinstance(found, Path) else pa.BufferReader(found.read())
         return pa.ipc.open_stream(source).read_all()
     except (pa.ArrowException, *BROKEN) as e:
-        raise UserError(
-            f"{files.where(name)} is no whole Arrow file ({one_line(e)}); save the dataset again."
-        ) from None
+        raise UserError(f"{files.where(name)} is no whole Arrow file ({why(e)}); save the dataset again.") from None

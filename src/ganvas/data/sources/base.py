@@ -48,6 +48,9 @@ class Source(ABC):
     spans: tuple[tuple[int, int], ...] = ()
     """(start, stop) of each shard: pictures that lie near each other and are best read together."""
 
+    uniform: tuple[int, int, bool] | None = None
+    """(height, width, whether grey) of every picture, where that is known without looking, and all can be read."""
+
     name: str
     """Short, and fit for a file's name."""
     fingerprint: str

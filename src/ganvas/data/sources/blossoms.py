@@ -9,7 +9,7 @@ from ganvas.data.blossoms import FACTORS, SCENES, SPECIES, VERSION, WHOLE, Flowe
 from ganvas.data.sources.base import Attributes, Source, Task, choose_part, digest
 from ganvas.errors import UserError
 
-SIDE = 128
+SIDE = 64
 COUNTS = {"train": 10_000, "test": 2_000}
 
 
@@ -31,6 +31,7 @@ class Blossoms(Source):
     """
 
     splits = ("train", "test")
+    uniform = (SIDE, SIDE, False)
     label_names = tuple(SPECIES)
 
     def __init__(

@@ -44,11 +44,6 @@ def required(module: str, what: str) -> Any:
         raise UserError(f"{what} needs the package {package}; install it with: pip install 'ganvas[hub]'") from None
 
 
-def one_line(error: BaseException) -> str:
-    """What an error of a library says, fit for a sentence."""
-    return printable(" ".join(str(error).split())[:200].rstrip(".")) or type(error).__name__
-
-
 class Layout(NamedTuple):
     """Which columns hold what."""
 

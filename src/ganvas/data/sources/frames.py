@@ -17,6 +17,11 @@ class Frames(Format):
     frames: np.ndarray
     file: str
 
+    @property
+    def uniform(self) -> tuple[int, int, bool]:  # type: ignore[override]
+        _, height, width, *channels = self.frames.shape
+        return height, width, channels in ([], [1])
+
     def __len__(self) -> int:
         return len(self.frames)
 

@@ -18,7 +18,7 @@ from ganvas.data.containers import FolderFiles
 from ganvas.data.problems import digest, printable, stamp, stem
 from ganvas.data.sources.arrow import Beside, Saved, Table
 from ganvas.data.sources.base import Source
-from ganvas.data.sources.columns import one_line, required
+from ganvas.data.sources.columns import required
 from ganvas.data.sources.parts import choose, named
 from ganvas.errors import UserError
 
@@ -104,7 +104,7 @@ class Wish:
 def _sentence(error: Exception) -> str:
     from datasets.exceptions import DatasetNotFoundError
 
-    says, cause = one_line(error).partition(" Example of")[0], error.__cause__
+    says, cause = _one_line(error).partition(" Example of")[0], error.__cause__
     if isinstance(error, DatasetNotFoundError) and "gated" in says:
         return "is given only to those who accept its terms; do so on its page, then log in with: hf auth login"
     if isinstance(error, DatasetNotFoundError):
@@ -115,7 +115,12 @@ def _sentence(error: Exception) -> str:
         return "is made by a program, which is never run; convert it to Parquet, or ask its owner to"
     if "onfig" in says and isinstance(error, ValueError):
         return f"must be asked for by configuration, as hub:owner/name/CONFIG or hub:./folder?config=NAME ({says})"
-    return f"cannot be loaded ({type(error).__name__}: {says}{f'; {one_line(cause)}' if cause else ''})"
+    return f"cannot be loaded ({type(error).__name__}: {says}{f'; {_one_line(cause)}' if cause else ''})"
+
+
+def _one_line(error: BaseException) -> str:
+    """What an error of a library says, fit for a sentence."""
+    return printable(" ".join(str(error).split())[:200].rstrip(".")) or type(error).__name__
 
 
 def open_hub(name: str, split: str | None = None) -> Source:

@@ -16,9 +16,9 @@ from PIL import Image
 
 from ganvas.data.containers import BROKEN, MOST_BYTES, MOST_EXPANSION, Container
 from ganvas.data.pictures import Unreadable, is_picture
-from ganvas.data.problems import digest
+from ganvas.data.problems import digest, why
 from ganvas.data.sources.base import Format
-from ganvas.data.sources.columns import known, layout, one_line, picture, required
+from ganvas.data.sources.columns import known, layout, picture, required
 from ganvas.data.sources.parts import files_of_part, named
 from ganvas.errors import UserError
 
@@ -157,7 +157,7 @@ class _Rows:
         except UserError:
             raise
         except (pa.ArrowException, *BROKEN) as e:
-            raise UserError(f"{self.where(k)} is no whole Parquet file ({one_line(e)}); download it again.") from None
+            raise UserError(f"{self.where(k)} is no whole Parquet file ({why(e)}); download it again.") from None
 
 
 class _Batches:
@@ -204,7 +204,7 @@ class _Reader:
             try:
                 cells = next(self._batches).column(0)
             except (pa.ArrowException, StopIteration, *BROKEN) as e:
-                self._damage = self._damage or f"its row group is damaged ({one_line(e)})"  # after it, there are none
+                self._damage = self._damage or f"its row group is damaged ({why(e)})"  # after it, there are none
                 raise Unreadable(self._damage) from None
             self._next += 1
             yield self._next - 1, cells

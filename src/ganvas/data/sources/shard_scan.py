@@ -19,7 +19,7 @@ import numpy as np
 
 from ganvas.data.containers import BROKEN
 from ganvas.data.pictures import SUFFIXES
-from ganvas.data.problems import Problem, printable
+from ganvas.data.problems import Problem, printable, why
 from ganvas.data.sources.attributes import MOST_WORDS, from_columns
 from ganvas.data.sources.labels import MOST_CLASSES, Labels
 from ganvas.errors import UserError
@@ -76,7 +76,7 @@ def scan(shards: Sequence[Path]) -> Index:
                 try:
                     table.add(_row(file, members))
                 except ValueError as e:
-                    problems.append(Problem(printable(f"{shard}/{key}.json"), f"it is left out: {e}"))
+                    problems.append(Problem(printable(f"{shard}/{key}.json"), f"it is left out: {why(e)}"))
                     table.add({})
         ends.append(len(classes))
     labels = _labels(classes, table, str(shards[0].parent))
@@ -115,6 +115,8 @@ def _samples(file: BinaryIO, shard: Path, problems: list[Problem]) -> dict[str, 
     try:
         with tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:
+                if member.size < 0:  # it would lead back, and round in a circle
+                    raise tarfile.ReadError(f"{member.name} has a size below zero")
                 name = member.name.removeprefix("./")
                 folder, _, base = name.rpartition("/")
                 stem, _, extension = base.partition(".")
@@ -129,10 +131,13 @@ def _samples(file: BinaryIO, shard: Path, problems: list[Problem]) -> dict[str, 
                 else:
                     members[extension.lower()] = (member.offset_data, member.size)
             file.seek(tar.offset)
-            if file.read(512) != bytes(512):  # `tarfile` takes whatever is no header for the end
-                raise EOFError("it ends, or is damaged, before its end mark")
+            end = file.read(tarfile.BLOCKSIZE)
+            if end.strip(b"\0"):  # `tarfile` takes whatever is no header for the end
+                raise tarfile.ReadError(f"a header is broken, after {len(found)} samples")
+            if len(end) < tarfile.BLOCKSIZE:
+                problems.append(Problem(printable(str(shard)), "it has no end mark, so it may have been cut short"))
     except BROKEN as e:
-        raise UserError(f"{shard} is not a whole tar archive ({e}); download or copy it again.") from None
+        raise UserError(f"{shard} is not a whole tar archive ({why(e)}); download or copy it again.") from None
     return found
 
 

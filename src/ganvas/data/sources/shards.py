@@ -158,7 +158,7 @@ def _is_tar(name: str) -> bool:
 
 
 def _are_samples(names: Sequence[str]) -> bool:
-    """Whether at least half of the pictures come with a class, attributes or a text of the same name."""
-    known = {n.rsplit(".", 1)[0] for n in names if n.endswith((".cls", ".json", ".txt"))}
+    """Whether at least half of the pictures come with a class or attributes of the same name."""
+    known = {n.rsplit(".", 1)[0] for n in names if n.endswith((".cls", ".json"))}
     pictures = [n.rsplit(".", 1)[0] for n in names if is_picture(n)]
     return bool(pictures) and 2 * sum(p in known for p in pictures) >= len(pictures)
