@@ -30,6 +30,8 @@ lint: .venv/.ready  ## format, lint, types
 
 bench: .venv/.ready  ## benchmarks: ratios in one run; see benchmarks/results.md
 	$(BIN)/python benchmarks/dcgan_step.py
+	$(BIN)/python benchmarks/stream.py
+	$(BIN)/python benchmarks/augment.py
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache

@@ -24,4 +24,5 @@ def test_names_come_first(typed: str, meant: str) -> None:
 
 
 def test_an_option_keeps_its_value_and_the_names_their_order() -> None:
-    assert words_first(["b", "--out", "a", "--opt_g.lr", "1e-4", "a"], []) == "b a --out a --opt_g.lr 1e-4".split()
+    typed = ["b", "--out", "a", "--opt_g.lr", "1e-4", "a"]
+    assert words_first(typed, []) == ["b", "a", "--out", "a", "--opt_g.lr", "1e-4"]
