@@ -11,15 +11,17 @@ Importing this module is cheap; PyTorch comes with the first use.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ganvas import data
     from ganvas.face import evaluate, list_games, load, train
     from ganvas.games import register
 
-__all__ = ["__version__", "evaluate", "list_games", "load", "register", "train"]
+__all__ = ["__version__", "data", "evaluate", "list_games", "load", "register", "train"]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,6 +29,8 @@ def __getattr__(name: str) -> Any:
         from ganvas.games import register
 
         return register
+    if name == "data":
+        return importlib.import_module("ganvas.data")
     if name in __all__:
         from ganvas import face
 

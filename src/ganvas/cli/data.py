@@ -138,6 +138,7 @@ def preview(options: Preview) -> None:
 
 
 def pack(options: Pack) -> None:
+    from ganvas.data.dataset import open_source
     from ganvas.data.export import demand_free, export
 
     *names, out = options.data or ("",)
@@ -149,6 +150,11 @@ def pack(options: Pack) -> None:
     dataset = _load(tuple(names), options.reading)
     export(dataset, Path(out))
     _tell(dataset)
+    shape = " x ".join(map(str, dataset.samples.shape[1:3]))
+    parts = getattr(open_source(tuple(names), options.reading), "splits", ())
+    note = f"; the set has the parts {', '.join(parts)}, and --split chooses one" if len(parts) > 1 else ""
+    done = f"{len(dataset):,} {dataset.task} of {shape} (height x width), fitted by {options.reading.fit}{note}"
+    console(stderr=True).print(done, markup=False)
     sys.stdout.write(f"{out}\n")
 
 
@@ -160,6 +166,8 @@ def cache(options: Cache) -> None:
     if (options.name or options.unused_days) and not options.clear:
         raise UserError("data cache: --name and --unused-days choose what --clear deletes; give --clear too.")
     found = kept.clear(options.name, options.unused_days) if options.clear else kept.entries()
+    if options.clear and options.name and not found:
+        raise UserError(f"data cache: no decoded set is called {options.name!r}; `ganvas data cache` lists them.")
     if options.json:
         rows = [{"name": e.name, "shape": list(e.shape), "bytes": e.bytes, "folder": str(e.folder)} for e in found]
         print_json({"folder": str(kept.cache_folder()), "cleared" if options.clear else "sets": rows})

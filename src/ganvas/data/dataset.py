@@ -13,7 +13,7 @@ from ganvas.data import cache
 from ganvas.data.arrays import OnTheFly, Pixels
 from ganvas.data.pictures import Framing
 from ganvas.data.problems import Problem, digest
-from ganvas.data.reading import Reading
+from ganvas.data.reading import Reading, unknown_setting
 from ganvas.data.sources import find
 from ganvas.data.sources.attributes import labels_from
 from ganvas.data.sources.base import Attributes, Source, Task
@@ -69,6 +69,10 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.samples)
 
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.samples.shape[1:]))
+        return f"Dataset({self.name!r}: {len(self):,} of {shape}, {self.task}, {len(self.label_names)} classes)"
+
     @property
     def spec(self) -> DataSpec:
         """What a game must know: shapes, channels first, and the numbers of classes and attributes."""
@@ -114,6 +118,8 @@ def load(
     Raises:
         UserError: a name that is not found, a broken or empty source, a setting out of range.
     """
+    if unknown := settings.keys() - Reading.__dataclass_fields__.keys():
+        raise unknown_setting(min(unknown))
     reading = replace(reading or Reading(), **settings)
     source = open_source(names, reading)
     if not isinstance(source, Source):
@@ -131,7 +137,12 @@ def open_source(names: Names, reading: Reading) -> Source | World:
     Raises:
         UserError: a name that is not found, sets that cannot be joined, or a setting that does not apply.
     """
-    wanted = [os.fspath(n) for n in ([names] if isinstance(names, str | os.PathLike) else names)]
+    listed = [names] if isinstance(names, str | os.PathLike) else names
+    if not all(isinstance(name, str | os.PathLike) for name in listed):
+        raise UserError(
+            f"data is named by texts and paths, not by {type(names).__name__}; save it as .npz and name that."
+        )
+    wanted = [os.fspath(name) for name in listed]
     if not wanted:
         raise UserError("no data is named; give a built-in set such as digits, a folder, or a zip archive.")
     found = [find(name, reading.split, reading.attributes) for name in wanted]

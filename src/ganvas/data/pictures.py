@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from ganvas.errors import UserError, did_you_mean
 # Only these decoders are ever run, whatever a file is called: some others of Pillow start programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+FOREIGN = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".tga", ".exr", ".dng", ".cr2", ".nef", ".arw")
+"""Pictures that are not read here, and are named."""
 MOST_PIXELS = 89_478_485  # Pillow's own warning mark, a quarter of a gigabyte in RGB
 HUGE = 1 << 24  # pixels: so large a picture takes up to 16 bytes each, and is worked on alone, however many threads
 _one_huge = threading.Lock()
@@ -30,6 +33,10 @@ LONGEST = 4  # random-crop keeps so many short sides of a picture's long one; pa
 
 Fit = Literal["crop", "pad", "stretch", "random-crop"]
 """How a picture of any shape becomes one of ours: its centre, the whole on a background, bent, or a random window."""
+
+
+# We refuse such pictures ourselves, and say which.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class Unreadable(Exception):

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_type_hints
 from ganvas.config import coerce
 from ganvas.data.pictures import LARGEST_SIDE, Fit
 from ganvas.data.sources.base import Task
-from ganvas.errors import UserError
+from ganvas.errors import UserError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class Reading:
     """Decode pictures once, into a cache, or always when they are drawn; auto: once, but WebDataset shards always."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.size, tuple | list) and len(self.size) == 2:  # (height, width), as Python writes it
+            object.__setattr__(self, "size", "x".join(map(str, self.size)))
         self.sides()
         for name, hint in _HINTS.items():
             if name not in ("size", "attributes"):
@@ -99,8 +101,13 @@ class Reading:
         """
         own = dict(values)
         if unknown := own.keys() - _HINTS.keys():
-            raise UserError(f"data has no setting {min(unknown)!r}; its settings are {', '.join(_HINTS)}.")
+            raise unknown_setting(min(unknown))
         return cls(**own)
 
 
 _HINTS = get_type_hints(Reading)
+
+
+def unknown_setting(name: str) -> UserError:
+    """What to say of a setting that data has not."""
+    return UserError(f"data has no setting {name!r}; its settings are {', '.join(_HINTS)}.{did_you_mean(name, _HINTS)}")

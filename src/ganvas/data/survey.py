@@ -11,7 +11,7 @@ from PIL import Image
 
 from ganvas.data.cache import FORMAT, require_some, writable
 from ganvas.data.decode import blocks
-from ganvas.data.pictures import is_grey, orientation
+from ganvas.data.pictures import Framing, frame, is_grey, orientation
 from ganvas.data.problems import digest
 from ganvas.data.sources.base import Source
 from ganvas.data.sources.views import Part, some
@@ -72,6 +72,7 @@ def survey(source: Source, thoroughly: bool = False) -> Survey:
         return Survey(table[:, :2], bool(table[:, 2].all()), skipped)
 
 
+_TRIAL = Framing(32, 32, 3)  # what cannot be framed would be skipped when the set is packed
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations in which rows and columns change places
 
 
@@ -86,5 +87,6 @@ def _look(image: Image.Image) -> tuple[int, int, bool]:
 
 
 def _decode(image: Image.Image) -> tuple[int, int, bool]:
-    image.load()
-    return _look(image)
+    seen = _look(image)
+    frame(image, _TRIAL)
+    return seen

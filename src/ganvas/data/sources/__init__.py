@@ -91,7 +91,8 @@ def _modifiers(name: str) -> tuple[str, str | None, int | None]:
     part, count = None, None
     while _path(name) is None:
         head, colon, tail = name.rpartition(":")
-        if colon and tail in PARTS and part is None:
+        known = tail in PARTS or (tail.isidentifier() and _path(head) is not None)  # a part it may or may not have
+        if colon and known and part is None:
             name, part = head, tail
         elif colon and tail.isdecimal() and count is None and len(tail) < 10:
             name, count = head, int(tail)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 
@@ -24,15 +24,17 @@ import numpy as np
 from PIL import Image
 
 from ganvas.data.containers import Container
-from ganvas.data.pictures import SUFFIXES, is_picture, open_picture
+from ganvas.data.pictures import FOREIGN, SUFFIXES, is_picture, open_picture
 from ganvas.data.problems import Problem, digest
 from ganvas.data.sources.attributes import TABLES, joined
-from ganvas.data.sources.base import Attributes, Format, Source, Task, choose_part
+from ganvas.data.sources.base import Attributes, Format, Source, Task
 from ganvas.data.sources.labels import LISTING, Labels, by_folder, by_listing
+from ganvas.data.sources.parts import choose
 from ganvas.data.sources.views import Half, rows_of
 from ganvas.errors import UserError
 
-PARTS = ("train", "val", "valid", "validation", "test")
+PARTS = ("train", "training", "val", "valid", "validation", "test", "testing")
+_TRAINING = {"train", "training"}
 MOST_TEXT = 1 << 26  # bytes of labels or a table, which grow twentyfold when they are parsed, and ...
 MOST_TEXT_A_PICTURE = 1 << 12  # ... as many more for each picture
 _DOMAIN = re.compile(rf"({'|'.join(PARTS)})[_-]?([ab])", re.IGNORECASE)
@@ -70,7 +72,7 @@ class Gallery(Pictures, Format):
             raise UserError(f"{files.path} {holds}; give a folder with files that end in {', '.join(SUFFIXES)}.")
         plan = _Layout(found)
         self.splits = plan.splits
-        part = choose_part(str(files.path), split, plan.splits)
+        part = choose(str(files.path), split, plan.splits)
         chosen = [i for i in range(len(found)) if plan.parts[i] == part]
         name = files.name if part in (None, *plan.splits[:1]) else f"{files.name}-{part}"
         super().__init__(files, [found[i] for i in chosen], name)
@@ -80,7 +82,7 @@ class Gallery(Pictures, Format):
         attributes, problems = self._attributes(found, table)
         self.labels, self.label_names = labels.indices, labels.names
         self.attributes = rows_of(attributes or labels.attributes, np.array(chosen))
-        self.problems = (*files.problems, *labels.problems, *problems)
+        self.problems = (*files.problems, *_foreign(files), *labels.problems, *problems)
 
     def _labels(self, found: list[str], plan: _Layout, chosen: list[int]) -> Labels:
         """The classes of the pictures `chosen`, which have the same indices in every part."""
@@ -166,6 +168,19 @@ def _stem(name: str) -> str:
     return re.sub(r"\.[^./]*$", "", name)
 
 
+def _foreign(files: Container) -> Iterator[Problem]:
+    """Pictures of formats that are not read here: people who have them would miss them."""
+    for name in files.names:
+        if name.lower().endswith(FOREIGN):
+            kind = name.rsplit(".", 1)[-1].upper()
+            yield Problem(files.where(name), f"{kind} is not read here; save it as PNG, JPEG or WebP")
+
+
+def _are_parts(folders: set[str]) -> bool:
+    """Whether folders are the parts of a set: all are called so, and one of them is for training."""
+    return bool(folders & _TRAINING) and folders <= set(PARTS)
+
+
 class _Layout:
     """What the folders of pictures mean: for each its part (or None), its side ("A", "B" or ""), and its inner name."""
 
@@ -194,10 +209,10 @@ class _Layout:
             self.parts = [d[1].lower() for d in domains if d]
             self.sides = [d[2].upper() for d in domains if d]
             self._tails = [t[1:] for t in tails]
-            if len(set(self.parts)) == 1 and self.parts[0] == "train":
+            if len(set(self.parts)) == 1 and self.parts[0] in _TRAINING:
                 self.parts = [None] * len(tails)
             return
-        if {t.lower() for t in tops} <= set(PARTS) and "train" in {t.lower() for t in tops} and len(tops) > 1:
+        if len(tops) > 1 and _are_parts({t.lower() for t in tops}):
             self.parts = [t[0].lower() for t in tails]
             self._tails = tails = [t[1:] for t in tails]
             tops = {t[0] for t in tails if len(t) > 1}
@@ -205,7 +220,7 @@ class _Layout:
             self.sides = [t[0].upper() for t in tails]
             self._tails = tails = [t[1:] for t in tails]
             seconds = {t[0].lower() for t in tails if len(t) > 1}
-            if not any(self.parts) and "train" in seconds <= set(PARTS) and all(len(t) > 1 for t in tails):
+            if not any(self.parts) and _are_parts(seconds) and all(len(t) > 1 for t in tails):
                 self.parts = [t[0].lower() for t in tails]  # A/train/1.png B/train/1.png, as pix2pix's own tools want
                 self._tails = [t[1:] for t in tails]
 

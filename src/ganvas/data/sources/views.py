@@ -111,6 +111,10 @@ class Joined(Source):
             why = "these sets do not name the same classes, so the labels of all are dropped"
             self.problems += (Problem(self.name, why),)
         self.attributes = _joined_attributes([p.attributes for p in parts])
+        known = {name for p in parts if p.attributes for name in p.attributes.names}
+        if lost := known.difference(self.attributes.names if self.attributes else ()):
+            why = f"not every one of these sets has the attributes {', '.join(sorted(lost))[:200]}, so they are dropped"
+            self.problems += (Problem(self.name, why),)
 
     def __len__(self) -> int:
         return self._ends[-1]
