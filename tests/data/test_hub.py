@@ -7,7 +7,6 @@ import shutil
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports `datasets`
 
@@ -15,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from tables import pets, values
 
 from ganvas.data import load
 from ganvas.data.pictures import Unreadable
 from ganvas.data.sources.arrow import Beside
-from ganvas.data.sources.base import Source
 from ganvas.data.sources.hub import open_hub
 from ganvas.errors import UserError
 
@@ -29,22 +28,6 @@ def own_downloads(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     import datasets
 
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("prepared"))
-
-
-def pets(values: list[int], **columns: Any) -> Any:
-    """A dataset of red pictures, with the classes cat, dog and emu in turn."""
-    import datasets as hf
-
-    hf.disable_progress_bars()
-    images = [Image.new("RGB", (8, 8), (v, 0, 0)) for v in values]
-    features = {"image": hf.Image(), "label": hf.ClassLabel(names=["cat", "dog", "emu"])}
-    features |= {c: hf.Value("int32") for c in columns}
-    labels = [i % 3 for i in range(len(values))]
-    return hf.Dataset.from_dict({"image": images, "label": labels, **columns}, features=hf.Features(features))
-
-
-def values(source: Source) -> list[int]:
-    return [source.read(i).convert("RGB").getpixel((0, 0))[0] for i in range(len(source))]  # type: ignore[index]
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tables import opened, png, write
 
 from ganvas.data import load
 from ganvas.data.archives import open_container
@@ -24,25 +24,6 @@ from ganvas.data.sources.parquet import Parquet
 from ganvas.errors import UserError
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports `datasets`
-
-
-def png(value: int = 0, size: int = 8) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (size, size), (value % 256, value // 256, 0)).save(file, "PNG")
-    return file.getvalue()
-
-
-def write(path: Path, n: int = 6, group: int | None = None, start: int = 0, **columns: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    images = columns.pop("image", [{"bytes": png(start + i), "path": None} for i in range(n)])
-    pq.write_table(pa.table({"image": images, **columns}), path, row_group_size=group)
-    return path
-
-
-def opened(path: Path, split: str | None = None) -> Parquet:
-    files = open_container(path)
-    assert Parquet.claims(files)
-    return Parquet(files, split)
 
 
 def value(source: Parquet, i: int) -> int:

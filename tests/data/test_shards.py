@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from tables import read_all
 
 from ganvas.data import load
 from ganvas.data.archives import open_container
@@ -292,12 +293,7 @@ def test_damage_is_told_or_costs_some_pictures(tmp_path: Path) -> None:
             assert "x.tar" in str(e)
             outcomes.add("told")
             continue
-        for i in range(len(s)):
-            try:
-                np.asarray(s.read(i))
-                outcomes.add("read")
-            except Exception:
-                outcomes.add("lost")
+        outcomes |= read_all(s)
     assert outcomes == {"told", "read", "lost"}
 
 

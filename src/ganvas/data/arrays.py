@@ -7,6 +7,7 @@ A memory-mapped NumPy array is one of them. `Ragged` keeps pictures of different
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, Protocol
@@ -34,7 +35,7 @@ class Pixels(Protocol):
     def __getitem__(self, rows: Any) -> np.ndarray: ...
 
 
-class Lazy:
+class Lazy(ABC):
     """The array-like part that all kinds share; subclasses give one picture as a frame that covers `framing`."""
 
     dtype = np.dtype(np.uint8)
@@ -58,9 +59,9 @@ class Lazy:
         chosen = np.arange(self._n)[rows]
         return self.windows(chosen) if chosen.ndim else self.windows(chosen[None])[0]
 
+    @abstractmethod
     def windows(self, rows: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
         """uint8 [len(rows), height, width, channels]: windows at `where`, [len(rows), 2] in [0, 1) down and across."""
-        raise NotImplementedError
 
     def shown(self, rows: np.ndarray) -> np.ndarray:
         """Which pictures `windows` has given for `rows`: others where some could not be read."""

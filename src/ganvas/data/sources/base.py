@@ -81,8 +81,12 @@ class Source(ABC):
         return self.read(i)
 
     def records(self) -> Iterator[Image.Image | Exception]:
-        """All pictures in order, where the source is `sequential`: it comes over a network and is read once."""
-        raise NotImplementedError
+        """All pictures in order; a `sequential` source comes over a network and is read once, in this way alone."""
+        for i in range(len(self)):
+            try:
+                yield self.read(i)
+            except Exception as e:  # as `read` may raise anything, and the others are still good
+                yield e
 
     def sides(self, task: Task) -> tuple[Source, Source]:
         """The pictures of A and of B: of the same length and order for "pairs", of any length for "domains".
