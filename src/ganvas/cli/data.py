@@ -131,14 +131,13 @@ def preview(options: Preview) -> None:
         raise UserError(f"--n {options.n} is out of range; give at least 1.")
     from ganvas.report.sheet import save_sheet
 
-    dataset = _load(_named(options.data), options.reading)
+    dataset, _ = _load(_named(options.data), options.reading)
     save_sheet(options.out, dataset, options.n, options.seed)
     _tell(dataset)
     sys.stdout.write(f"{options.out}\n")
 
 
 def pack(options: Pack) -> None:
-    from ganvas.data.dataset import open_source
     from ganvas.data.export import demand_free, export
 
     *names, out = options.data or ("",)
@@ -147,11 +146,10 @@ def pack(options: Pack) -> None:
             "data pack: name what to pack and then the archive, as in `ganvas data pack photos/ photos.zip`."
         )
     demand_free(Path(out))  # before the whole set is decoded
-    dataset = _load(tuple(names), options.reading)
+    dataset, parts = _load(tuple(names), options.reading)
     export(dataset, Path(out))
     _tell(dataset)
     shape = " x ".join(map(str, dataset.samples.shape[1:3]))
-    parts = getattr(open_source(tuple(names), options.reading), "splits", ())
     note = f"; the set has the parts {', '.join(parts)}, and --split chooses one" if len(parts) > 1 else ""
     done = f"{len(dataset):,} {dataset.task} of {shape} (height x width), fitted by {options.reading.fit}{note}"
     console(stderr=True).print(done, markup=False)
@@ -192,14 +190,15 @@ def cache(options: Cache) -> None:
     out.print(f"{total / 1e6:,.0f} MB in {kept.cache_folder()}; --clear deletes them.", markup=False)
 
 
-def _load(names: tuple[str, ...], reading: Reading) -> Dataset:
-    """The set as it is laid out: as pairs or domains where it is one of these and nothing else is asked for."""
+def _load(names: tuple[str, ...], reading: Reading) -> tuple[Dataset, tuple[str, ...]]:
+    """The set as it is laid out, as pairs or domains unless something else is asked for; and its parts."""
     from ganvas.data import load
     from ganvas.data.dataset import open_source
 
+    source = open_source(names, reading)
     if reading.playing is None:
-        reading = replace(reading, task=getattr(open_source(names, reading), "task", None))
-    return load(names, reading)
+        reading = replace(reading, task=getattr(source, "task", None))
+    return load(names, reading), getattr(source, "splits", ())
 
 
 def _named(data: tuple[str, ...]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ class Part(Source):
     def __init__(self, whole: Source, indices: np.ndarray) -> None:
         self.whole, self.indices, self.name = whole, indices, whole.name
         self.task, self.streams, self.problems = whole.task, whole.streams, whole.problems  # type: ignore[misc]
-        self.uniform = whole.uniform
+        self.uniform, self.splits = whole.uniform, whole.splits
         self.fingerprint = digest(whole.fingerprint, indices.tobytes())
         self.label_names = whole.label_names
         self.labels = None if whole.labels is None else whole.labels[indices]
