@@ -348,10 +348,10 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path, monkeypatch):
 def test_the_last_ones_and_the_best_are_kept(tmp_path, monkeypatch):
     """With a metric of which more is better, as with one of which less is."""
     for metric, best in (("classes", 1), ("fd", 3)):
-        figures = iter([4.0, 9.0, 7.0, 1.0, 5.0, 5.0, 5.0, 5.0])
+        values = iter([4.0, 9.0, 7.0, 1.0, 5.0, 5.0, 5.0, 5.0])
 
-        def scripted(*args, metric=metric, figures=figures, **options):
-            return {"metrics": {metric: {"value": next(figures)}}, "features": "x", "n_generated": 1, "n_real": 1}
+        def scripted(*args, metric=metric, values=values, **options):
+            return {"metrics": {metric: {"value": next(values)}}, "features": "x", "n_generated": 1, "n_real": 1}
 
         monkeypatch.setattr("ganvas.metrics.evaluation.evaluate", scripted)
         run = tmp_path / metric

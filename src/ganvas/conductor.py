@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from ganvas.engine import Session, play, reestimate
 from ganvas.errors import UserError
 from ganvas.game import Game
 from ganvas.recorder import Recorder
+from ganvas.report.logs import Record
 
 
 class Diverged(UserError):
@@ -25,9 +26,17 @@ class Diverged(UserError):
 
 
 def conduct(
-    game: Game, stream: Stream, session: Session, every_kimg: float, recorder: Recorder | None, resumed: Path | None
+    game: Game,
+    stream: Stream,
+    session: Session,
+    every_kimg: float,
+    recorder: Recorder | None,
+    resumed: Path | None,
+    measure: Callable[[], Record | None] = lambda: None,
 ) -> None:
     """Plays to the end of the budget. Only the first process has a recorder; all take part in what is collective.
+
+    `measure` evaluates the averaged game at every snapshot.
 
     Raises:
         Diverged: a loss or a weight is not finite.
@@ -49,8 +58,11 @@ def conduct(
                     reestimate(game, stream, session)
                 if recorder:
                     recorder.tick(force=due)
-                    if due:
-                        recorder.snapshot(evaluate=not session.stop)
+                if due:
+                    at = recorder.checkpoint() if recorder else None
+                    measured = measure() if not session.stop else None
+                    if recorder and at:
+                        recorder.snapshot(at, measured)
             if recorder:
                 recorder.end("interrupted" if session.stop else "finished")
     except (UserError, OSError) as e:

@@ -220,6 +220,31 @@ class Samples(Protocol):
 
 
 @runtime_checkable
+class Conditional(Protocol):
+    """Draws samples of a class that is asked for."""
+
+    conditions: int
+    """How many classes can be asked for; 0 of a game that was built without them."""
+
+    def sample(self, n: int, seed: int = 0, labels: Any = None, truncation: float = 1.0) -> Tensor:
+        """`n` samples [n, *shape] of the classes `labels`, int64 [n]."""
+        ...
+
+
+@runtime_checkable
+class Styles(Protocol):
+    """Maps latents to a style space w, from which it makes samples."""
+
+    def w(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Styles [n, w_dim] of latents [n, dim]."""
+        ...
+
+    def synthesize(self, w: Tensor) -> Tensor:
+        """Samples [n, *shape] in [-1, 1] from styles [n, w_dim]; whatever noise enters is the same in each of them."""
+        ...
+
+
+@runtime_checkable
 class Judges(Protocol):
     """Has a discriminator or a critic that can be asked about single samples."""
 

@@ -30,9 +30,16 @@ class Request:
     preset: str | None = None
     device: str = "auto"
     metrics: tuple[str, ...] = ()
+    features: str = "auto"
+    n: int | None = None
     every: float | None = None
     keep: int = 3
     overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """How it is evaluated while it is trained (`ganvas.metrics.base.Terms`)."""
+        return {"features": self.features, "n": self.n}
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ def plan(request: Request) -> Plan:
     game_config = config.replace(_preset(cls, request, dataset), own, request.game)
     cls.check(game_config, dataset.spec)
     demand_enough(dataset, game_config.batch)
-    demand_metrics(request.metrics, dataset)
+    demand_metrics(request.metrics, request.terms, dataset, device)
     settings = config.replace(Settings(kimg=cls.budget_kimg(dataset.spec)), engine, "train")
     precision = choose(settings.precision, device, worthwhile=dataset.spec.is_image)
     memory_format = cls.memory_format if settings.memory_format == "auto" else settings.memory_format
@@ -88,12 +95,16 @@ def demand_enough(dataset: Dataset, batch: int) -> None:
         )
 
 
-def demand_metrics(names: Sequence[str], dataset: Dataset) -> None:
-    """A `UserError` where one of the metrics is unknown, or does not fit the data."""
+def demand_metrics(names: Sequence[str], terms: Mapping[str, Any], dataset: Dataset, device: torch.device) -> None:
+    """A `UserError` where a metric or its features are unknown, missing, or do not fit the data."""
     if names:
-        from ganvas.metrics import find_metrics
+        from ganvas.metrics.base import Terms
+        from ganvas.metrics.evaluation import find_metrics
+        from ganvas.metrics.features import demand_features
 
-        find_metrics(names, dataset)
+        agreed = Terms.of(terms)
+        if any(cls(dataset, agreed).uses_features for cls in find_metrics(names, dataset).values()):
+            demand_features(agreed, dataset, device)
 
 
 def split_overrides(request: Request, cls: type[Game]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,13 +7,17 @@ reduces wrongly. One flat all-reduce of a player's gradients after the backward 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from ganvas.errors import UserError
 from ganvas.optim import beside
+
+T = TypeVar("T")
 
 
 def world_size() -> int:
@@ -88,6 +92,48 @@ def concatenate(x: Tensor) -> Tensor:
     parts = [torch.empty_like(x) for _ in range(n)]
     dist.all_gather(parts, x.contiguous())
     return torch.cat(parts)
+
+
+def in_turn(count: int, work: Callable[[int], T]) -> Iterator[T]:
+    """`work(0)`, ..., `work(count - 1)`, in order, on the first process; all share the work, the others get nothing.
+
+    Every process must run through it to the end.
+
+    Raises:
+        UserError: on every process, where the work of one of them raises it.
+    """
+    if world_size() == 1:
+        yield from map(work, range(count))
+        return
+    for start in range(0, count, world_size()):
+        done = all_say(lambda: work(mine) if (mine := start + rank()) < count else None)  # noqa: B023 - called at once
+        if rank() == 0:
+            yield from done[: count - start]
+
+
+def together(prepare: Callable[[], T]) -> T:
+    """What every process prepares for itself. A mistake that one of them finds ends all, and none waits for another."""
+    ready: list[T] = []
+    all_say(lambda: ready.append(prepare()))
+    return ready[0]
+
+
+def all_say(what: Callable[[], Any]) -> list[Any]:
+    """What every process says, in rank order. A `UserError` of one of them is raised by all, so that none waits."""
+    said: Any = None
+    mistake = ""
+    try:
+        said = what()
+    except UserError as e:
+        mistake = str(e)
+    if world_size() == 1:
+        told = [(said, mistake)]
+    else:
+        told = [None] * world_size()  # type: ignore[list-item]
+        dist.all_gather_object(told, (said, mistake))
+    if mistake := next((m for _, m in told if m), ""):
+        raise UserError(mistake)
+    return [s for s, _ in told]
 
 
 class _Sum(torch.autograd.Function):

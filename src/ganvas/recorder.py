@@ -12,8 +12,10 @@ import psutil
 
 from ganvas.data import Dataset, Problem
 from ganvas.engine import Session, averaged
-from ganvas.game import Game, Judges, Samples, require
+from ganvas.evaluating import averaging
+from ganvas.game import Game, Judges, Samples
 from ganvas.report import grid, logs, page, series, terminal
+from ganvas.report.logs import Record
 from ganvas.run import Run, append_json, write_checkpoint
 
 GRID = 64
@@ -93,22 +95,23 @@ class Recorder:
         for key, value in record.items():
             self.board.add_scalar(key, value, clock.nimg)
 
-    def snapshot(self, evaluate: bool = True) -> None:
-        """Samples from the fixed latents, a checkpoint, the evaluations asked for, and the report."""
+    def checkpoint(self) -> Path:
+        """Writes a checkpoint. The clock of play stands still from here to the end of the snapshot."""
         self.watch.pause()
         self._tell_skipped()
-        clock = self.session.clock
+        return write_checkpoint(self.run, self.game, self.session.clock, self.run.config["keep"], self.best())
+
+    def snapshot(self, at: Path, measured: Record | None) -> None:
+        """Samples from the fixed latents, the evaluation of the checkpoint `at`, and the report."""
         before = self.game.training
-        directory = write_checkpoint(self.run, self.game, clock, self.run.config["keep"], self.best())
         with averaged(self.game):
-            picture = self._picture(directory.name)
-            wanted = self.run.config["metrics"]
-            if wanted and evaluate:
-                self._evaluate(wanted, directory.name)
+            picture = self._picture(at.name)
         assert self.game.training == before
-        self.log({"event": "snapshot", "kimg": self.session.progress.kimg, "checkpoint": directory.name})
+        if measured is not None:
+            self._tell(measured, at)
+        self.log({"event": "snapshot", "kimg": self.session.progress.kimg, "checkpoint": at.name})
         if picture is not None:
-            self.display.note(f"{directory.relative_to(self.run.dir)} and {picture.relative_to(self.run.dir)} written")
+            self.display.note(f"{at.relative_to(self.run.dir)} and {picture.relative_to(self.run.dir)} written")
         self.board.flush()
         page.write(self.run.dir)
         self.watch.start()
@@ -152,17 +155,14 @@ class Recorder:
         found = series.best(evaluations, metric)
         return found["checkpoint"] if found else None
 
-    def _evaluate(self, wanted: list[str], name: str) -> None:
-        from ganvas import metrics
-
-        require(self.game, Samples, "evaluate")
-        assert isinstance(self.game, Samples)
-        record = metrics.evaluate(self.game, self.dataset, metrics=tuple(wanted), device=self.session.device)
-        append_json(self.run.dir / "metrics.jsonl", {"kimg": self.session.progress.kimg, "checkpoint": name, **record})
-        for metric, result in record["metrics"].items():
+    def _tell(self, measured: Record, at: Path) -> None:
+        """Keeps an evaluation, and shows it."""
+        told = {"kimg": self.session.progress.kimg, "checkpoint": at.name, "averaging": averaging(self.run, at)}
+        append_json(self.run.dir / "metrics.jsonl", told | measured)
+        for metric, result in measured["metrics"].items():
             self.board.add_scalar(f"metrics/{metric}", result["value"], self.session.clock.nimg)
             floor = f" (real against real {result['floor']:.3g})" if "floor" in result else ""
-            self.display.note(f"{metric} {result['value']:.3g}{floor}, features {record['features']}")
+            self.display.note(f"{metric} {result['value']:.3g}{floor}, features {measured['features']}")
 
     def _reals(self) -> None:
         if self.dataset.world is None:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
 from ganvas import __version__, checkpoint, conductor, config, data, games, memory, processes, rng
 from ganvas.data import Dataset
 from ganvas.data.sources import absolute
-from ganvas.engine import Session, Settings
+from ganvas.engine import Session, Settings, averaged
 from ganvas.errors import UserError
-from ganvas.game import Game
+from ganvas.game import Game, Samples, require
 from ganvas.plans import Plan, Request, demand_enough, demand_metrics, load, plan
 from ganvas.precision import device_for, native_bf16
 from ganvas.recorder import Recorder
 from ganvas.run import Run, create, demand_room, locked, open_run, set_aside_later, tidy, update_config
-
-T = TypeVar("T")
 
 
 def new_run(p: Plan, game: Game) -> Run:
@@ -53,6 +51,7 @@ def new_run(p: Plan, game: Game) -> Run:
         },
         "players": {n: {"parameters": count_parameters(x.net)} for n, x in game.players.items()},
         "metrics": list(p.request.metrics),
+        "terms": p.request.terms,
         "every": p.every_kimg,
         "keep": p.request.keep,
         "environment": environment(p.device),
@@ -89,6 +88,8 @@ class Seated:
     dataset: Dataset
     session: Session
     every_kimg: float
+    metrics: tuple[str, ...]
+    terms: Mapping[str, Any]
     resumed: Path | None = None
 
 
@@ -96,7 +97,7 @@ def train(request: Request, *, quiet: bool = False) -> Run | None:
     """Makes a run and plays it to the end of its budget. Returns None on all processes but the first."""
     with ExitStack() as held:
         join(device_for(request.device), held)
-        return _conduct(together(lambda: _begin(request, held)), quiet=quiet)
+        return _conduct(processes.together(lambda: _begin(request, held)), quiet=quiet)
 
 
 def _begin(request: Request, held: ExitStack) -> Seated:
@@ -108,14 +109,14 @@ def _begin(request: Request, held: ExitStack) -> Seated:
     if processes.rank() == 0:
         run = new_run(p, game)
         held.enter_context(locked(run))
-    return Seated(run, game, p.dataset, session, p.every_kimg)
+    return Seated(run, game, p.dataset, session, p.every_kimg, p.request.metrics, p.request.terms)
 
 
 def resume(path: Path | str, *, kimg: float | None = None, device: str = "auto", quiet: bool = False) -> Run | None:
     """Goes on with a run from its newest checkpoint, or from the one given, exactly as if it had never stopped."""
     with ExitStack() as held:
         join(device_for(device), held)
-        return _conduct(together(lambda: _go_on(path, kimg, device_for(device), held)), quiet=quiet)
+        return _conduct(processes.together(lambda: _go_on(path, kimg, device_for(device), held)), quiet=quiet)
 
 
 def _go_on(path: Path | str, kimg: float | None, device: torch.device, held: ExitStack) -> Seated:
@@ -129,7 +130,8 @@ def _go_on(path: Path | str, kimg: float | None, device: torch.device, held: Exi
     game_config = run.game_config()
     dataset = _same_data(run)
     demand_enough(dataset, game_config.batch)
-    demand_metrics(run.config["metrics"], dataset)
+    wanted, terms = tuple(run.config["metrics"]), run.config.get("terms", {})
+    demand_metrics(wanted, terms, dataset, device)
     session = Session(replace(settings, batch=game_config.batch), device)
     game = build(games.find(run.game_name), game_config, dataset, settings.seed)
     session.seat(game)
@@ -142,7 +144,7 @@ def _go_on(path: Path | str, kimg: float | None, device: torch.device, held: Exi
             f"{run.dir} has reached its {settings.kimg:g} kimg; to train on, give a larger --kimg with --resume."
         )
     mine = run if processes.rank() == 0 else None
-    return Seated(mine, game, dataset, session, run.config["every"], start or run.dir)
+    return Seated(mine, game, dataset, session, run.config["every"], wanted, terms, start or run.dir)
 
 
 def join(device: torch.device, held: ExitStack) -> None:
@@ -151,23 +153,6 @@ def join(device: torch.device, held: ExitStack) -> None:
         memory.keep_pages()
     processes.start(device)
     held.callback(processes.stop)
-
-
-def together(prepare: Callable[[], T]) -> T:
-    """What every process prepares. A mistake that one of them finds ends all, and none waits for another."""
-    if processes.world_size() == 1:
-        return prepare()
-    said, ready = "", None
-    try:
-        ready = prepare()
-    except UserError as e:
-        said = str(e)
-    sentences = [""] * processes.world_size()
-    torch.distributed.all_gather_object(sentences, said)
-    if said := next(filter(None, sentences), ""):
-        raise UserError(said)
-    assert ready is not None
-    return ready
 
 
 def build(cls: type[Game], game_config: Any, dataset: Dataset, seed: int) -> Game:
@@ -201,5 +186,23 @@ def _conduct(seated: Seated, *, quiet: bool) -> Run | None:
                 set_aside_later(run, seated.resumed)
             update_config(run, session.settings)
         recorder = Recorder(run, game, dataset, session, quiet=quiet)
-    conductor.conduct(game, stream, session, seated.every_kimg, recorder, seated.resumed)
+
+    def measure() -> dict[str, Any] | None:
+        if not seated.metrics:
+            return None
+        from ganvas import metrics
+
+        require(game, Samples, "evaluate")
+        figures = run.dir if run else None
+        with averaged(game):
+            return metrics.evaluate(
+                game,  # type: ignore[arg-type]
+                dataset,
+                metrics=seated.metrics,
+                device=session.device,
+                figures=figures,
+                **seated.terms,
+            )
+
+    conductor.conduct(game, stream, session, seated.every_kimg, recorder, seated.resumed, measure)
     return run

@@ -150,10 +150,10 @@ def test_cache_lists_and_clears(tmp_path: Path) -> None:
     table = ganvas("data", "cache").out
     assert "1,797 of 8 x 8 x 1" in table
     assert "today" in table
-    assert ganvas("data", "cache", "--clear", "--unused-days", "1").out.startswith("0 decoded sets deleted")
+    assert ganvas("data", "cache", "--clear", "--unused-days", "1").out.startswith("0 sets deleted")
     cleared = document("cache", "--clear", "--name", "pets")["cleared"]
     assert [s["name"] for s in cleared] == ["pets"]
-    assert ganvas("data", "cache", "--clear").out.startswith("1 decoded sets deleted")
+    assert ganvas("data", "cache", "--clear").out.startswith("1 sets deleted")
     assert document("cache")["sets"] == []
 
 

@@ -40,8 +40,9 @@ def test_the_second_time_comes_from_the_cache_and_is_equal_to_the_bit(digits, mo
     monkeypatch.setattr(classifier, "train", lambda *_: pytest.fail("trained again"))
     second = ClassifierFeatures(digits)
     assert first.name == second.name
-    np.testing.assert_array_equal(first(digits.samples[:100]), second(digits.samples[:100]))
-    assert first(digits.samples[:100]).shape == (100, first.dimensions)
+    np.testing.assert_array_equal(first(digits.samples[:100]).vectors, second(digits.samples[:100]).vectors)
+    assert first(digits.samples[:100]).vectors.shape == (100, first.dimensions)
+    assert first(digits.samples[:100]).logits.shape == (100, first.classes) == (100, 10)
     assert not list(tmp_path.rglob("*.part"))
 
 
@@ -55,10 +56,10 @@ def test_other_contents_have_another_classifier(digits, monkeypatch, tmp_path):
 @pytest.mark.parametrize("harm", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"{" * 100])
 def test_a_damaged_file_is_made_again(digits, monkeypatch, tmp_path, harm):
     monkeypatch.setenv("GANVAS_CACHE", str(tmp_path))
-    before = ClassifierFeatures(digits)(digits.samples[:8])
+    before = ClassifierFeatures(digits)(digits.samples[:8]).vectors
     (file,) = tmp_path.rglob("*.safetensors")
     file.write_bytes(harm(file.read_bytes()))
-    np.testing.assert_array_equal(ClassifierFeatures(digits)(digits.samples[:8]), before)
+    np.testing.assert_array_equal(ClassifierFeatures(digits)(digits.samples[:8]).vectors, before)
 
 
 def test_training_is_deterministic_and_leaves_the_global_random_numbers_alone(digits):

@@ -13,6 +13,7 @@ from metrics.subjects import Fake, blurred, noise
 from ganvas.data import Dataset, load
 from ganvas.errors import UserError
 from ganvas.metrics import default_metrics, evaluate, find_metrics
+from ganvas.metrics.base import Terms
 from ganvas.metrics.samples import as_stored, drawn, halves
 
 
@@ -171,6 +172,55 @@ def test_halves_are_disjoint_whole_and_always_the_same():
 def test_samples_are_judged_as_a_file_would_hold_them(digits):
     x = torch.tensor([-1.0, 1.0, 0.0, -3.0, 2.0, 1 - 1.1 / 255]).reshape(1, 1, 2, 3)
     assert as_stored(x).reshape(-1).tolist() == [0, 255, 128, 0, 255, 254]
-    assert sum(len(block) for block in drawn(Fake(digits), 600, seed=0)) == 600
-    blocks = list(drawn(Fake(digits), 600, seed=0))
+    shown = drawn(Fake(digits), 600, Terms(), digits)
+    blocks = [shown.block(i).samples for i in range(shown.blocks)]
+    assert [len(b) for b in blocks] == [256, 256, 88]
     assert not np.array_equal(blocks[0], blocks[1]), "every block needs a seed of its own"
+    np.testing.assert_array_equal(shown.again(np.array([599, 0, 300])), np.concatenate(blocks)[[599, 0, 300]])
+
+
+def test_all_real_samples_as_reference(digits):
+    half, whole = (evaluate(Fake(digits), digits, features="pixels", reference=r) for r in ("half", "all"))
+    assert (whole["n_generated"], whole["n_real"], whole["n_floor"]) == (1797, 1797, 898)
+    assert whole["reference"] == "all" and "other half" in whole["warnings"][0]
+    alone = evaluate(only(digits, halves(len(digits))[0]), digits, features="pixels", metrics=["fd"], n=898)
+    assert whole["metrics"]["fd"]["floor"] == pytest.approx(alone["metrics"]["fd"]["floor"])
+    assert whole["metrics"]["fd"]["floor"] == pytest.approx(half["metrics"]["fd"]["floor"])
+    assert whole["metrics"]["fd"]["value"] < half["metrics"]["fd"]["value"], "drawn from the very reference"
+    assert whole["metrics"]["classes"]["floor"] == 10
+
+
+def test_all_metrics_that_apply_and_why_others_do_not(digits, tmp_path):
+    record = evaluate(Fake(digits), digits, metrics=["all"], figures=tmp_path, n=200)
+    json.dumps(record)
+    assert {"fd", "kid", "is", "precision", "recall", "density", "coverage", "emd", "classes", "neighbours"} <= set(
+        record["metrics"]
+    )
+    assert {"modes", "swd", "ms-ssim", "cas", "ppl"} == set(record["left_out"])
+    for name, words in {"modes": "no 2-D world", "swd": "16", "ms-ssim": "11", "cas": "label", "ppl": "prior"}.items():
+        assert words in record["left_out"][name]
+    assert (tmp_path / "neighbours.png").is_file()
+    for name, found in record["metrics"].items():
+        assert np.isfinite(found["value"]), name
+        assert np.isfinite(found["floor"]), name
+    with pytest.raises(UserError, match="16"):
+        evaluate(Fake(digits), digits, metrics=["swd"])
+
+
+def test_a_world_has_all_that_points_allow():
+    ring = load("ring")
+    record = evaluate(Fake(ring), ring, metrics=["all"], n=400)
+    assert {"fd", "kid", "precision", "recall", "density", "coverage", "swd", "emd", "modes"} == set(record["metrics"])
+
+
+def test_truncation_is_asked_of_the_game_and_recorded(digits):
+    asked = []
+
+    class Truncating(Fake):
+        def sample(self, n, seed=0, labels=None, truncation=1.0):
+            asked.append(truncation)
+            return super().sample(n, seed)
+
+    record = evaluate(Truncating(digits), digits, metrics=["fd"], truncation=0.5, n=300)
+    assert asked[1:] == [0.5, 0.5] and record["truncation"] == 0.5
+    assert "truncation" not in evaluate(Truncating(digits), digits, metrics=["fd"], n=300)

@@ -91,6 +91,7 @@ def test_hover_data_and_names_are_escaped():
     data = json.loads(unescape(re.search(r'data-chart="([^"]*)"', html)[1]))  # type: ignore[index]
     assert data == {
         "end": 4.0,
+        "unit": "kimg",
         "series": [{"name": name, "points": [[25.0, "2"]]}, {"name": "G", "points": [[50.0, "−0.5"]]}],
     }
     assert [line.attrib["x1"] for line in svg_of(html).iter("line") if line.attrib["class"] == "resumed"] == ["25.00%"]

@@ -173,7 +173,7 @@ def cache(options: Cache) -> None:
     out = console()
     total = sum(e.bytes for e in found)
     if options.clear:
-        out.print(f"{len(found)} decoded sets deleted, {total / 1e6:,.0f} MB free again", markup=False)
+        out.print(f"{len(found)} sets deleted, {total / 1e6:,.0f} MB free again", markup=False)
         return
     from rich.table import Table
     from rich.text import Text
@@ -220,5 +220,5 @@ _VERBS: dict[str, tuple[type, Any, str]] = {
     "info": (Info, info, "Tells what is in a set and what is wrong with it, by file name."),
     "preview": (Preview, preview, "Draws a contact sheet of what training will see."),
     "pack": (Pack, pack, "Writes a set as one zip archive in StyleGAN's layout."),
-    "cache": (Cache, cache, "Lists and clears the decoded sets that are kept on disk."),
+    "cache": (Cache, cache, "Lists and clears the decoded sets, features and classifiers that are kept on disk."),
 }

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from ganvas.cli.words import console, parse, print_json
+from ganvas.cli.words import console, parse, print_json, words_first
 from ganvas.errors import UserError
+from ganvas.metrics import CARDS
+from ganvas.metrics.base import Terms
 
 _MOST_COUNTS_SHOWN = 20
+
+DESCRIPTION = """Measures a run, or a set of images, against real data.
+
+IMAGES is a built-in set, a folder, or an archive, and may be followed by the real images instead of --data.
+
+metrics:
+""" + "\n".join(f"  {card.name:<12}{card.line}" for card in CARDS.values())
 
 
 @dataclass
 class Options:
-    what: Annotated[Positional[str], arg(metavar="RUN|IMAGES")]
+    what: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN|IMAGES")]
     """A run directory, a checkpoint inside it, or images: a built-in set, a folder, or an archive."""
     data: tuple[str, ...] = ()
     """The real images, one name or several. Of a run the default is what it was trained on."""
     metrics: str = ""
-    """Of fd (Fréchet distance), classes, modes (of 2-D worlds), with commas between; the default suits the data."""
-    features: str = "auto"
-    """What fd is measured on: classifier (trained on labelled data, once), pixels (8x8), points (2-D worlds), auto."""
-    n: int | None = None
-    """How many samples are judged; the default is as many as half the real ones, and at most 10 thousand."""
-    seed: int = 0
-    """Of the samples that a run draws."""
+    """Names with commas between, or all; the default suits the data."""
+    terms: Annotated[Terms, arg(name="")] = Terms()
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     json: bool = False
@@ -36,65 +40,44 @@ class Options:
 
 
 def main(argv: list[str]) -> None:
-    options = parse(Options, argv, "evaluate", "Measures a run, or a set of images, against real data.")
+    options = parse(Options, words_first(argv, ("json", "extrapolate"), several=("data",)), "evaluate", DESCRIPTION)
+    what, data = _sides(options)
 
+    from ganvas import processes
+    from ganvas.precision import device_for
+    from ganvas.training import join
+
+    with ExitStack() as held:
+        join(device_for(options.device), held)
+        with console(stderr=True).status("measuring (a set's first time takes longer)"):
+            record = _measured(what, data, options)
+        first = processes.rank() == 0
+    if first:
+        print_json(record) if options.json else _show(record)
+
+
+def _sides(options: Options) -> tuple[str, tuple[str, ...]]:
+    """What is judged, and the real images."""
+    if not options.what:
+        raise UserError("name what is to be measured: a run directory, a folder, or an archive of images.")
+    what, *real = options.what
+    if real and options.data:
+        raise UserError(f"the real images are named twice, as {real[0]} and by --data; leave one of them out.")
+    return what, tuple(real) or options.data
+
+
+def _measured(what: str, data: tuple[str, ...], options: Options) -> dict[str, Any]:
+    from ganvas.evaluating import of_run
+    from ganvas.metrics import evaluate
     from ganvas.run import is_run
 
-    with console(stderr=True).status("measuring (a set's first time takes up to a minute more)"):
-        record = _of_run(options) if is_run(Path(options.what)) else _of_images(options)
-    if options.json:
-        print_json(record)
-    else:
-        _show(record)
-
-
-def _of_images(options: Options) -> dict[str, Any]:
-    if not options.data:
-        raise UserError(f"{options.what} is no run, so name the real images it is held against: --data DATA.")
-    return {"what": options.what, **_measured(options.what, options.data, options, options.device)}
-
-
-def _of_run(options: Options) -> dict[str, Any]:
-    """Measures a run at a checkpoint, and appends the record to its metrics.jsonl, from which its report is drawn."""
-    from ganvas.data import load
-    from ganvas.game import Samples, require
-    from ganvas.precision import device_for
-    from ganvas.report import page
-    from ganvas.run import append_json, open_run
-
-    run, at = open_run(options.what)
-    at, device = at or run.latest(), device_for(options.device)
-    game = run.game(at, device)
-    require(game, Samples, "evaluate")
-    nimg = json.loads((at / "state.json").read_text())["clock"]["nimg"]
-    trained_on = run.config["data"]
-    data = options.data or load(trained_on["names"], run.reading)
-    record = {
-        "what": str(run.dir),
-        "kimg": nimg / 1000,
-        "checkpoint": at.name,
-        **_measured(game, data, options, device),
-    }
-    if record["data_fingerprint"] != trained_on["fingerprint"]:
-        why = "these are other data than the run was trained on" if options.data else "they have changed since"
-        record.setdefault("warnings", []).append(
-            f"the run was trained on {trained_on['name']} and is held against {record['data']}: {why}."
-        )
-    try:
-        append_json(run.dir / "metrics.jsonl", record)
-        page.write(run.dir)
-    except OSError as e:
-        record.setdefault("warnings", []).append(f"{run.dir / 'metrics.jsonl'} cannot be written ({e.strerror or e}).")
-    return record
-
-
-def _measured(what: Any, data: Any, options: Options, device: Any) -> dict[str, Any]:
-    from ganvas.metrics import evaluate
-
-    metrics = [name.strip() for name in options.metrics.split(",") if name.strip()] or None
-    return evaluate(
-        what, data, metrics=metrics, features=options.features, n=options.n, seed=options.seed, device=device
-    )
+    names = [name.strip() for name in options.metrics.split(",") if name.strip()] or None
+    terms = {f.name: getattr(options.terms, f.name) for f in fields(Terms)}
+    if is_run(Path(what)):
+        return of_run(what, data, names=names, device=options.device, **terms)
+    if not data:
+        raise UserError(f"{what} is no run, so name the real images it is held against: --data DATA.")
+    return {"what": what, **evaluate(what, data, metrics=names, device=options.device, **terms)}
 
 
 def _show(record: dict[str, Any]) -> None:
@@ -110,22 +93,53 @@ def _show(record: dict[str, Any]) -> None:
     table.add_column("metric")
     table.add_column("value", justify="right")
     table.add_column("real against real", justify="right")
+    table.add_column("↓ lower, ↑ higher is better")
     for name, found in record["metrics"].items():
-        value = f"{number(found['value'])} of {number(found['of'])}" if "of" in found else number(found["value"])
-        table.add_row(_TITLES.get(name, name), value, number(found["floor"]) if "floor" in found else "")
-        if "kl" in found:
-            table.add_row("  KL of the classes' shares, in nats", number(found["kl"]), "")
-        if "good_share" in found:
-            table.add_row("  good samples", _percent(found["good_share"]), _percent(found["good_share_of_reals"]))
+        better = "↑" if CARDS[name].higher_is_better else "↓"
+        table.add_row(name, _value(found), _spread(found, "floor"), f"{CARDS[name].title} {better}")
+        for value, real, words in _details(found):
+            table.add_row("", value, real, words, style="dim")
     out = console()
     out.print(table)
     for line in _small_print(record):
-        out.print(line, markup=False)
+        out.print(line, markup=False, soft_wrap=True)
     for warning in record.get("warnings", []):
-        out.print(f"Beware: {warning}", style="yellow", markup=False)
+        out.print(f"Beware: {warning}", style="yellow", markup=False, soft_wrap=True)
 
 
-_TITLES = {"fd": "fd (Fréchet distance)", "classes": "classes found", "modes": "modes covered"}
+def _value(found: dict[str, Any]) -> str:
+    from ganvas.report.words import number
+
+    return f"{number(found['value'])} of {number(found['of'])}" if "of" in found else _spread(found, "value")
+
+
+def _spread(found: dict[str, Any], key: str) -> str:
+    """A figure and its standard deviation, where there is one."""
+    from ganvas.report.words import number
+
+    if key not in found:
+        return ""
+    std = found.get("std" if key == "value" else f"{key}_std")
+    return f"{number(found[key])} ± {number(std)}" if std is not None else number(found[key])
+
+
+def _details(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What a metric tells besides its value: the figure, that of real samples, and what it is."""
+    from ganvas.report.words import number
+
+    rows = []
+    if "interval" in found:
+        low, high = map(number, found["interval"])
+        rows.append((f"{low} to {high}", "", "95 % interval"))
+    if "infinite" in found:
+        rows.append((number(found["infinite"]), _spread(found, "floor_infinite"), "of infinitely many samples"))
+    if "kl" in found:
+        rows.append((number(found["kl"]), _spread(found, "kl_of_reals"), "KL of their shares, in nats"))
+    for key, words in (("good_share", "good samples"), ("authenticity", "authentic samples")):
+        if key in found:
+            real = found.get(f"{key}_of_reals")
+            rows.append((_percent(found[key]), "" if real is None else _percent(real), words))
+    return rows
 
 
 def _percent(share: float) -> str:
@@ -133,10 +147,13 @@ def _percent(share: float) -> str:
 
 
 def _small_print(record: dict[str, Any]) -> list[str]:
-    lines = [f"{record['n_generated']:,} judged, {record['n_real']:,} real"]
+    lines = [f"{record['n_generated']:,} judged, {record['n_real']:,} real, {record['n_floor']:,} other real ones"]
     if record["features"] != "none":
         resizing = f", {record['resizing']}" if "resizing" in record else ""
-        lines.append(f"features: {record['features']}{resizing}")
+        weights = f", weights {record['weights'][:15]}" if "weights" in record else ""
+        lines.append(f"features: {record['features']}{resizing}{weights}")
+    seed = f"seed {record['seed']}" + (f", truncation {record['truncation']:g}" if "truncation" in record else "")
+    lines.append(", ".join([seed, *([record["averaging"]] if "averaging" in record else [])]))
     if classes := record["metrics"].get("classes"):
         counts = classes["counts"]
         rarest = sorted(counts, key=counts.get)[:_MOST_COUNTS_SHOWN]
@@ -147,4 +164,7 @@ def _small_print(record: dict[str, Any]) -> list[str]:
         lines.append(
             f"classified by {classes['classifier']} ({_percent(classes['accuracy'])} accurate on held-out images)"
         )
-    return lines + [f"Note: {note}" for note in record.get("notes", [])]
+    lines += [f"figure: {found['figure']}" for found in record["metrics"].values() if "figure" in found]
+    notes = [f"{name}: {found['note']}" for name, found in record["metrics"].items() if "note" in found]
+    left_out = [f"{name} is left out: {why}" for name, why in record.get("left_out", {}).items()]
+    return lines + [f"Note: {note}" for note in (*record.get("notes", []), *notes, *left_out)]

@@ -38,7 +38,11 @@ class Options:
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     metrics: str = ""
-    """Metrics to take at every snapshot, as in fd,classes."""
+    """Metrics to take at every snapshot, as in fd,classes; `ganvas evaluate --help` lists them."""
+    features: str = "auto"
+    """On what these metrics are measured; see `ganvas evaluate --help`."""
+    n: int | None = None
+    """How many samples these metrics judge; the default is as many as half the real ones, and at most 10 thousand."""
     every: float | None = None
     """Distance in kimg between snapshots, checkpoints and evaluations; default a tenth of the budget."""
     keep: int = 3
@@ -84,7 +88,9 @@ def begin(options: Options, settings: dict[str, str]) -> Path | None:
         reading=options.reading,
         preset=options.preset,
         device=options.device,
-        metrics=tuple(m for m in options.metrics.split(",") if m),
+        metrics=tuple(m.strip() for m in options.metrics.split(",") if m.strip()),
+        features=options.features,
+        n=options.n,
         every=options.every,
         keep=options.keep,
         overrides=settings,

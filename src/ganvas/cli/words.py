@@ -87,22 +87,26 @@ def take_settings(argv: list[str], own: Iterable[str]) -> tuple[list[str], dict[
     return rest, settings
 
 
-def words_first(argv: list[str], flags: Iterable[str]) -> list[str]:
+def words_first(argv: list[str], flags: Iterable[str], several: Iterable[str] = ()) -> list[str]:
     """The arguments with all positional ones before the options, as a list of names must not be torn apart.
 
-    `flags` are the options that take no value; every other one takes one.
+    `flags` are the options that take no value, `several` those that take all words up to the next option; every other
+    one takes one.
     """
     bare = (
         {f"--{f.replace('_', '-')}" for f in (*flags, "help")} | {f"--no-{f.replace('_', '-')}" for f in flags} | {"-h"}
     )
+    many = {f"--{f.replace('_', '-')}" for f in several}
     names: list[str] = []
     options: list[str] = []
     words = iter(argv)
+    taking = False
     for word in words:
         if not word.startswith("-") or word == "-":
-            names.append(word)
+            (options if taking else names).append(word)
             continue
         options.append(word)
+        taking = word in many
         if "=" not in word and word.replace("_", "-") not in bare:
             options += [value] if (value := next(words, None)) is not None else []
     return names + options

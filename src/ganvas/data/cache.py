@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import platformdirs
+from safetensors import SafetensorError, safe_open
 
 from ganvas.data.arrays import Pixels, Ragged
 from ganvas.data.decode import blocks
@@ -24,6 +25,8 @@ from ganvas.data.problems import Problem, digest
 from ganvas.data.sources.base import Attributes, Source
 from ganvas.errors import UserError
 
+KEPT_BY_EVALUATIONS = ("classifiers", "features")
+"""Folders beside that of decoded sets."""
 FORMAT = 2  # part of every key: raise it when the same files would be decoded otherwise
 
 
@@ -38,10 +41,12 @@ class Packed:
 
 @dataclass(frozen=True)
 class Entry:
-    """One decoded set in the cache."""
+    """One decoded set in the cache, or what an evaluation keeps of one."""
 
     folder: Path
+    """Its folder, or file."""
     name: str
+    """The set's; of what an evaluation keeps, its features after a colon, too."""
     shape: tuple[int, ...]
     bytes: int
     used: float
@@ -208,29 +213,41 @@ def writable() -> Iterator[Path]:
 
 
 def entries() -> list[Entry]:
-    """Every decoded set in the cache, the last used first."""
+    """Every decoded set in the cache, and what evaluations keep of sets, the last used first."""
     found = []
-    for about in (cache_folder() / "data").glob("*/about.json"):
-        try:
-            told = json.loads(about.read_bytes())
-            size = sum(f.stat().st_size for f in about.parent.iterdir())
-            found.append(Entry(about.parent, told["source"], tuple(told["shape"]), size, about.parent.stat().st_mtime))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # damaged, or being cleared by somebody else
+    for path in cache_folder().glob("data/*/about.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # damaged, or being cleared by somebody else
+            size = sum(f.stat().st_size for f in path.parent.iterdir())
+            found.append(_entry(path.parent, json.loads(path.read_bytes()), size))
+    for kind in KEPT_BY_EVALUATIONS:
+        for path in cache_folder().glob(f"{kind}/*.safetensors"):
+            with suppress(OSError, ValueError, KeyError, TypeError, SafetensorError):
+                with safe_open(path, framework="numpy") as file:
+                    about = json.loads(file.metadata()["about"])
+                found.append(_entry(path, about, path.stat().st_size))
     return sorted(found, key=lambda e: -e.used)
 
 
+def _entry(path: Path, about: dict[str, Any], size: int) -> Entry:
+    return Entry(path, about["source"], tuple(about["shape"]), size, path.stat().st_mtime)
+
+
 def clear(name: str | None = None, unused_days: float = 0.0) -> list[Entry]:
-    """Deletes the decoded sets called `name` (None: all, with what killed processes left) that were not used lately.
+    """Deletes the sets called `name` (None: all, with what killed processes left) that were not used lately.
 
     A set that is open stays readable to who has it open; one that is being decoded is left alone.
     """
     with writable() as root:
-        unused = [e for e in entries() if name in (None, e.name) and time.time() - e.used >= unused_days * 86_400]
+        unused = [
+            e
+            for e in entries()
+            if name in (None, e.name, e.name.partition(":")[0]) and time.time() - e.used >= unused_days * 86_400
+        ]
         gone = [e for e in unused if _deleted(e.folder)]
         if name is None and unused_days == 0:
             halves = [p for p in root.iterdir() if p.is_dir()]  # of processes killed while writing or deleting
-            for left_over in (*halves, *root.glob("*.json"), *root.glob("*.npz")):
+            parts = [p for kind in KEPT_BY_EVALUATIONS for p in root.parent.glob(f"{kind}/*.part")]
+            for left_over in (*halves, *root.glob("*.json"), *root.glob("*.npz"), *parts):
                 _deleted(left_over)
     return gone
 

@@ -57,10 +57,19 @@ class World:
         Gaussian in the plane are good with probability 1 - exp(-4.5) = 0.989. `modes` counts those that are the nearest
         to at least one good sample, of `modes_of`; the papers draw 2,500 samples.
         """
+        good = self.good_counts(points)
+        return {
+            "modes": int(np.count_nonzero(good)),
+            "modes_of": self.modes,
+            "good_share": int(good.sum()) / len(points),
+        }
+
+    def good_counts(self, points: np.ndarray) -> np.ndarray:
+        """How many of the points [n, 2] are good samples of each mode: int64 [modes]."""
         nearest = np.concatenate([d.argmin(axis=1) for d in self._squared_distances(points)])
         good = np.linalg.norm(points - self.centres[nearest], axis=1) <= GOOD_STDS * self.std
         mode = nearest * self.modes // len(self.centres)
-        return {"modes": len(np.unique(mode[good])), "modes_of": self.modes, "good_share": float(good.mean())}
+        return np.bincount(mode[good], minlength=self.modes)
 
     def _squared_distances(self, x: np.ndarray) -> Iterator[np.ndarray]:
         assert x.ndim == 2 and x.shape[1] == 2 and len(x), f"points are [n, 2], not {x.shape}"

@@ -1,20 +1,78 @@
 """How good the samples are: each metric beside what real samples score against each other, on features that are named.
 
-Torch and scikit-learn come with the first evaluation, so that importing this is cheap.
+The table below is all that the command line and the report need, so that they answer without importing PyTorch.
 """
 
 from __future__ import annotations
 
+import importlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ganvas.errors import UserError, did_you_mean
+
 if TYPE_CHECKING:
+    from ganvas.metrics.base import Metric
     from ganvas.metrics.evaluation import default_metrics, evaluate, find_metrics
 
-__all__ = ["default_metrics", "evaluate", "find_metrics"]
+__all__ = ["CARDS", "Card", "default_metrics", "evaluate", "find_metrics", "metric"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a metric is, in a line, and where it lives (`module:Class`)."""
+
+    name: str
+    title: str
+    line: str
+    where: str
+    higher_is_better: bool = False
+
+
+_TABLE = (
+    Card("fid", "FID", "Fréchet distance on Inception's features, as published", "frechet:Frechet"),
+    Card("fd", "Fréchet distance", "the same on any features, which are named", "frechet:Frechet"),
+    Card("kid", "KID", "kernel distance of features, unbiased by the number of samples", "kernel:Kernel"),
+    Card("is", "Inception score", "classes told apart surely, and all of them made", "inception_score:InceptionScore",
+         True),
+    Card("precision", "precision", "share of samples that lie among the real ones", "manifold:Precision", True),
+    Card("recall", "recall", "share of real samples that lie among the generated ones", "manifold:Recall", True),
+    Card("density", "density", "precision that outliers do not inflate", "manifold:Density", True),
+    Card("coverage", "coverage", "share of real samples with a generated one near by", "manifold:Coverage", True),
+    Card("swd", "sliced Wasserstein distance", "texture at every scale, of pixels", "sliced:SlicedWasserstein"),
+    Card("emd", "earth mover's distance", "exact optimal transport of at most 2,000 samples", "transport:EarthMover"),
+    Card("classes", "classes found", "classes of a labelled set that are made", "classes:Classes", True),
+    Card("modes", "modes covered", "modes of a 2-D world that are made", "modes:Modes", True),
+    Card("ms-ssim", "MS-SSIM of pairs", "how alike two samples are: diversity where it is low", "msssim:MSSSIM"),
+    Card("neighbours", "copies of training images", "samples suspiciously near to a training image",
+         "neighbours:Neighbours"),
+    Card("cas", "classification accuracy score", "what a classifier learns from generated samples", "cas:CAS", True),
+    Card("ppl", "perceptual path length", "how smoothly samples change with the latent", "ppl:PPL"),
+    Card("ppl-z-full", "PPL in z, whole paths", "the same between any two points of a path in z", "ppl:PPLZFull"),
+    Card("ppl-z-end", "PPL in z, ends", "the same at the ends of paths in z", "ppl:PPLZEnd"),
+    Card("ppl-w-full", "PPL in w, whole paths", "the same in the style space", "ppl:PPLWFull"),
+    Card("ppl-w-end", "PPL in w, ends", "the same at the ends of paths in the style space", "ppl:PPLWEnd"),
+)  # fmt: skip
+
+CARDS: dict[str, Card] = {card.name: card for card in _TABLE}
+"""Every metric, in the order in which they are shown."""
+
+
+def metric(name: str) -> type[Metric]:
+    """The metric of that name.
+
+    Raises:
+        UserError: there is none; it names the nearest.
+    """
+    if name not in CARDS:
+        known = [*CARDS, "all"]
+        raise UserError(f"there is no metric {name!r}; there are {', '.join(known)}.{did_you_mean(name, known)}")
+    module, _, cls = CARDS[name].where.partition(":")
+    return getattr(importlib.import_module(f"ganvas.metrics.{module}"), cls)
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name in ("default_metrics", "evaluate", "find_metrics"):
         from ganvas.metrics import evaluation
 
         return getattr(evaluation, name)

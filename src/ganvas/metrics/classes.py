@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ganvas.data import Dataset
 from ganvas.errors import UserError
-from ganvas.metrics.base import Metric, Part, is_labelled
+from ganvas.metrics.base import Block, Evidence, Metric, Part, Terms, is_labelled
 
 FEWEST = 10
 """Real images that a classifier can learn from."""
@@ -25,6 +26,8 @@ class Classes(Metric):
     """
 
     name = "classes"
+    needs = frozenset({"samples"})
+    looks_at = frozenset[Part]({"floor", "generated"})
 
     @classmethod
     def check(cls, data: Dataset) -> None:
@@ -39,46 +42,48 @@ class Classes(Metric):
                 "leave it out, or give more."
             )
 
-    def __init__(self, data: Dataset):
+    def __init__(self, data: Dataset, terms: Terms):
         assert data.labels is not None
-        self._names = data.label_names
+        self._data, self._labels = data, data.labels
         self._shares = np.bincount(data.labels, minlength=len(data.label_names)) / len(data.labels)
-        self._counts = np.zeros(len(data.label_names), np.int64)
-        self._fit(data, data.labels)
+        self._counts: dict[Part, np.ndarray] = {}
 
-    def _fit(self, data: Dataset, labels: np.ndarray) -> None:
+    @cached_property
+    def _fitted(self) -> tuple[Any, str, float]:
+        """The classifier, what it is, and its accuracy on images that it was not fitted to."""
         from sklearn.decomposition import PCA
         from sklearn.neighbors import KNeighborsClassifier
         from sklearn.pipeline import make_pipeline
 
-        order = np.random.default_rng(0).permutation(len(data))
-        fitted = min(_MOST_FITTED, len(data) * 4 // 5)
-        here, held_out = order[:fitted], order[fitted : fitted + _MOST_HELD_OUT]
-        x = _vectors(data.samples[np.sort(here)])
+        samples = self._data.samples
+        order = np.random.default_rng(0).permutation(len(samples))
+        fitted = min(_MOST_FITTED, len(samples) * 4 // 5)
+        here, held_out = np.sort(order[:fitted]), np.sort(order[fitted : fitted + _MOST_HELD_OUT])
+        x = _vectors(samples[here])
         components, neighbours = min(50, *x.shape), min(5, fitted)
-        self._classifier = make_pipeline(
+        classifier = make_pipeline(
             PCA(components, svd_solver="randomized", random_state=0), KNeighborsClassifier(neighbours)
-        ).fit(x, labels[np.sort(here)])
-        self._what = f"{neighbours} nearest neighbours on {components} principal components"
-        predicted = self._classifier.predict(_vectors(data.samples[np.sort(held_out)]))
-        self._accuracy = float((predicted == labels[np.sort(held_out)]).mean())
+        ).fit(x, self._labels[here])
+        accuracy = float((classifier.predict(_vectors(samples[held_out])) == self._labels[held_out]).mean())
+        return classifier, f"{neighbours} nearest neighbours on {components} principal components", accuracy
 
-    def see(self, part: Part, samples: np.ndarray, features: np.ndarray | None) -> None:
-        predicted = self._classifier.predict(_vectors(samples))
-        self._counts += np.bincount(predicted, minlength=len(self._counts))
+    def see(self, part: Part, block: Block) -> None:
+        predicted = self._fitted[0].predict(_vectors(block.samples))
+        counts = np.bincount(predicted, minlength=len(self._shares))
+        self._counts[part] = self._counts.get(part, 0) + counts
 
-    def result(self) -> dict[str, Any]:
-        real, made = self._shares, self._counts / self._counts.sum()
-        there = real > 0
-        some = made > 0
-        return {
-            "value": int((made >= FOUND * real)[there].sum()),
-            "of": int(there.sum()),
-            "counts": {name: int(c) for name, c, t in zip(self._names, self._counts, there, strict=True) if t},
-            "kl": float((made[some] * np.log(made[some] / real[some])).sum()),
-            "classifier": self._what,
-            "accuracy": self._accuracy,
-        }
+    def result(self, evidence: Evidence) -> dict[str, Any]:
+        names, there = self._data.label_names, self._shares > 0
+        _, what, accuracy = self._fitted
+        found: dict[str, Any] = {}
+        for called, part in evidence.judged():
+            predicted, ending = self._counts[part], "" if part == "generated" else "_of_reals"
+            made = predicted / predicted.sum()
+            some = made > 0
+            found[called] = int((made >= FOUND * self._shares)[there].sum())
+            found["kl" + ending] = float((made[some] * np.log(made[some] / self._shares[some])).sum())
+        counts = {name: int(c) for name, c, t in zip(names, self._counts["generated"], there, strict=True) if t}
+        return found | {"of": int(there.sum()), "counts": counts, "classifier": what, "accuracy": accuracy}
 
 
 def _vectors(images: np.ndarray) -> np.ndarray:

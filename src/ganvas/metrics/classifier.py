@@ -7,6 +7,7 @@ trust it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from contextlib import suppress
@@ -19,13 +20,14 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
 
 from ganvas.data import Dataset
+from ganvas.data.arrays import Pixels
 from ganvas.data.cache import cache_folder
 from ganvas.data.sources.base import digest
 from ganvas.errors import UserError
-from ganvas.metrics.base import is_labelled
+from ganvas.metrics.base import Extracted, Features, is_labelled
 from ganvas.metrics.features import as_network_input
 from ganvas.rng import seeded_globally
 
@@ -63,25 +65,49 @@ class Classifier(nn.Module):
         return self.head(self.features(x))
 
 
-class ClassifierFeatures:
+class ClassifierFeatures(Features):
     """The last hidden layer of the set's own classifier, trained now or found in the cache folder ($GANVAS_CACHE)."""
 
     dimensions = Classifier.dimensions
 
     def __init__(self, data: Dataset, device: torch.device | str = "cpu"):
-        if data.labels is None or not is_labelled(data) or len(data) < FEWEST:
-            raise UserError(
-                f"{data.name} is not a set of at least {FEWEST} images with labels of two classes or more, "
-                "which classifier features need; give --features pixels."
-            )
+        demand_labels(data)
+        assert data.labels is not None
         net, accuracy = _cached(data, data.labels)
-        self._net = net.features.eval().requires_grad_(False).to(device)
+        self._net = net.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = device
+        self.classes = len(data.label_names)
         self.name = f"classifier:{data.name} ({100 * accuracy:.1f} % accurate on held-out images)"
         self.resizing = f"box-averaged to {_SIDE}x{_SIDE}" if max(data.samples.shape[1:3]) > _SIDE else ""
+        self.weights = f"sha256:{_hash_of(net)}"
+        self.key = f"classifier {self.weights} on {torch.device(device).type}"
 
-    def __call__(self, samples: np.ndarray) -> np.ndarray:
-        return self._net(as_network_input(samples, _SIDE).to(self._device)).cpu().numpy()
+    @torch.inference_mode()
+    def __call__(self, samples: np.ndarray) -> Extracted:
+        vectors = self._net.features(as_network_input(samples, _SIDE, self._device))
+        return Extracted(vectors.cpu().numpy(), self._net.head(vectors).cpu().numpy())
+
+    @torch.inference_mode()
+    def of_floats(self, x: Tensor) -> Tensor:
+        x = x.to(self._device)
+        return self._net.features(adaptive_avg_pool2d(x, _SIDE) if max(x.shape[2:]) > _SIDE else x)
+
+
+def demand_labels(data: Dataset) -> None:
+    """A `UserError` where a set cannot teach a classifier."""
+    if not is_labelled(data) or len(data) < FEWEST:
+        raise UserError(
+            f"{data.name} is not a set of at least {FEWEST} images with labels of two classes or more, "
+            "which classifier features need; give --features pixels."
+        )
+
+
+def _hash_of(net: nn.Module) -> str:
+    """SHA-256 of all weights, in the order of their names."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(net.state_dict().items()):
+        found.update(name.encode() + tensor.contiguous().cpu().numpy().tobytes())
+    return found.hexdigest()
 
 
 def _cached(data: Dataset, labels: np.ndarray) -> tuple[Classifier, float]:
@@ -93,7 +119,7 @@ def _cached(data: Dataset, labels: np.ndarray) -> tuple[Classifier, float]:
         with FileLock(f"{path}.lock"):  # of two processes one trains, and the other waits
             accuracy = _restore(net, path)
             if accuracy is None:
-                _keep(*train(data, labels), path)
+                _keep(*train(data, labels), data, path)
                 accuracy = _restore(net, path)  # so that the first use and every later one are equal to the bit
     except OSError as e:
         raise UserError(
@@ -112,11 +138,12 @@ def _restore(net: Classifier, path: Path) -> float | None:
     return None
 
 
-def _keep(net: Classifier, accuracy: float, path: Path) -> None:
+def _keep(net: Classifier, accuracy: float, data: Dataset, path: Path) -> None:
     aside = path.with_suffix(f".{os.getpid()}.part")
     tensors = {key: value.contiguous() for key, value in net.state_dict().items()}
     try:
-        save_file(tensors, aside, {"about": json.dumps({"accuracy": accuracy})})
+        about = {"accuracy": accuracy, "source": f"{data.name}: classifier", "shape": data.samples.shape}
+        save_file(tensors, aside, {"about": json.dumps(about)})
         aside.replace(path)
     except SafetensorError as e:  # how safetensors reports a full disk
         raise OSError(str(e)) from e
@@ -129,27 +156,52 @@ def train(data: Dataset, labels: np.ndarray) -> tuple[Classifier, float]:
 
     On the CPU in float32 whatever the device, so that one set has one classifier.
     """
-    targets = torch.from_numpy(labels)
     with seeded_globally("classifier", _VERSION):
-        net = Classifier(data.samples.shape[-1], len(data.label_names)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = _untrained(data.samples.shape[-1], len(data.label_names))
         order = torch.randperm(len(data))
         held_out, shown = order.split([n := min(len(data) // 10, _MOST_HELD_OUT), len(data) - n])
-        batch = min(_BATCH, len(shown))
-        steps = _SHOWN // batch
-        epochs = torch.cat([shown[torch.randperm(len(shown))] for _ in range(-(-steps * batch // len(shown)))])
-        optimizer = torch.optim.Adam(net.parameters(), lr=_RATE)
-        falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
-        for rows in epochs.split(batch)[:steps]:
-            loss = cross_entropy(net(_images(data, rows)), targets[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            falling.step()
+        _fit(net, data.samples, labels, shown)
+    return net, float((classified(net, data.samples, held_out) == labels[held_out.numpy()]).mean())
+
+
+def taught(images: np.ndarray, labels: np.ndarray, classes: int) -> Classifier:
+    """A classifier in evaluation mode that was shown all these images, uint8 [n, H, W, C], as `train` shows them.
+
+    `labels` are int64 [n], below `classes`.
+    """
+    with seeded_globally("classifier", _VERSION):
+        net = _untrained(images.shape[-1], classes)
+        _fit(net, images, labels, torch.arange(len(images)))
+    return net
+
+
+@torch.no_grad()
+def classified(net: Classifier, images: Pixels, rows: Tensor | None = None) -> np.ndarray:
+    """The classes, int64 [n], that a network in evaluation mode finds in images, or in these rows of them."""
+    rows = torch.arange(len(images)) if rows is None else rows
+    return torch.cat([net(_input(images, part)).argmax(1) for part in rows.split(_BATCH)]).numpy()
+
+
+def _untrained(channels: int, classes: int) -> Classifier:
+    return Classifier(channels, classes).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _fit(net: Classifier, images: Pixels, labels: np.ndarray, shown: Tensor) -> None:
+    """Shows these rows of the images, with chances from the global generator; leaves evaluation mode."""
+    targets = torch.from_numpy(labels)
+    batch = min(_BATCH, len(shown))
+    steps = _SHOWN // batch
+    epochs = torch.cat([shown[torch.randperm(len(shown))] for _ in range(-(-steps * batch // len(shown)))])
+    optimizer = torch.optim.Adam(net.parameters(), lr=_RATE)
+    falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
+    for rows in epochs.split(batch)[:steps]:
+        loss = cross_entropy(net(_input(images, rows)), targets[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        falling.step()
     net.eval()
-    with torch.no_grad():
-        right = [(net(_images(data, rows)).argmax(1) == targets[rows]).sum() for rows in held_out.split(_BATCH)]
-    return net, int(sum(right)) / len(held_out)
 
 
-def _images(data: Dataset, rows: Tensor) -> Tensor:
-    return as_network_input(data.samples[rows.numpy()], _SIDE)
+def _input(images: Pixels, rows: Tensor) -> Tensor:
+    return as_network_input(images[rows.numpy()], _SIDE)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ganvas import processes
 from ganvas.data import Dataset, load
 from ganvas.data.worlds import WORLDS
-from ganvas.errors import UserError, did_you_mean
-from ganvas.metrics.base import Features, Metric, Part, is_labelled
-from ganvas.metrics.classes import FEWEST, Classes
-from ganvas.metrics.features import find_features
-from ganvas.metrics.frechet import Frechet
-from ganvas.metrics.modes import Modes
-from ganvas.metrics.samples import as_stored, chosen, drawn, halves
+from ganvas.errors import UserError
+from ganvas.metrics import CARDS, metric
+from ganvas.metrics.base import Evidence, Features, Metric, Part, Terms, is_labelled
+from ganvas.metrics.cautions import cautions
+from ganvas.metrics.features import find_features, is_at_hand
+from ganvas.metrics.passing import show
+from ganvas.metrics.samples import Shown, as_stored, chosen, drawn, halves
 from ganvas.precision import device_for
 from ganvas.rng import seed_of
 
@@ -28,15 +30,14 @@ if TYPE_CHECKING:
 Names = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """A set by name: built in, a folder, a file, or several of them (see `ganvas.data.load`)."""
 
-METRICS: dict[str, type[Metric]] = {metric.name: metric for metric in (Frechet, Classes, Modes)}
-
 MOST = 10_000
 """Samples that are judged unless more are asked for."""
 MOST_POINTS = 2_500
 """The same of 2-D worlds: as many as VEEGAN and PacGAN draw, for more would find a mode that is all but lost."""
+FEWEST_CLASSIFIED = 10
 
 _FID = (
-    "FID means Inception with its published weights, which is not here yet: fd is the Fréchet distance on the features "
+    "FID means Inception with its published weights (--features inception): fd is the Fréchet distance on the features "
     "named here, and is not comparable with FIDs."
 )
 
@@ -46,56 +47,70 @@ def evaluate(
     data: Dataset | Names,
     *,
     metrics: Sequence[str] | None = None,
-    features: str = "auto",
-    n: int | None = None,
-    seed: int = 0,
     device: torch.device | str = "cpu",
+    **terms: Any,
 ) -> dict[str, Any]:
     """How good the samples of a game, or of another set, are, held against real data.
 
     The real data are split into two fixed halves. The reference is one of them; the floor of a distance is measured
-    between it and as many samples of the other half as were generated.
+    between it and as many samples of the other half as were generated. With `reference="all"` all real data are the
+    reference, as in published FIDs, and the floor is that between the halves.
+
+    Many processes (torchrun) share the extraction of features and give the same record, on each of them.
 
     Args:
         what: a game that samples, in evaluation mode, or a set of images, perhaps by name.
         data: the real samples, of the same shape; by name they are loaded at that shape.
-        metrics: of "fd", "classes", "modes"; "fid" is answered with fd. None takes `default_metrics`.
-        features: of "classifier", "pixels", "points", or "auto" for what suits the data.
-        n: samples to judge; None takes as many as half the real ones, at most 10,000 (2,500 of a 2-D world).
-        seed: of the samples drawn.
+        metrics: names of `ganvas.metrics.CARDS`; "all" is every one that applies; None takes `default_metrics`. A
+            Fréchet distance is called "fid" on Inception's published features alone, and "fd" on any other.
         device: where features are computed: "auto", "cpu", "cuda", "cuda:1".
+        **terms: the fields of `ganvas.metrics.base.Terms`: features, resizing, n, seed, truncation, reference, ...
 
     Returns:
         A record fit for JSON: "metrics" {name: {"value", "floor" or "of", ...}}, "features", "n_generated", "n_real"
-        (of the reference), "n_floor", "data", "data_fingerprint", "shape" (channels first), "seed", and where there are
-        any: "resizing" (of what the features see), "notes", "warnings".
+        (of the reference), "n_floor", "data", "data_fingerprint", "reference", "shape" (channels first), "seed", and
+        where there are any: "resizing" (of what the features see), "weights" (their hash), "truncation", "notes",
+        "warnings", "left_out" {name: why} of "all".
 
     Raises:
-        UserError: an unknown name, samples of another shape, too few of them, or a metric that does not fit the data.
+        UserError: an unknown name, samples of another shape, too few of them, or a metric that does not fit.
     """
+    agreed = Terms.of(terms)
     what, data = _loaded(what, data)
-    asked = find_metrics(default_metrics(data) if metrics is None else metrics, data)
-    half, reference = halves(len(data))
-    n = _how_many(what, n, min(MOST if data.world is None else MOST_POINTS, len(half)))
-    floor = half[:n]
-    extractor = find_features(features, data, device_for(str(device))) if any(m.uses_features for m in asked) else None
-    measures = [metric(data) for metric in asked]
-    _show("generated", _generated(what, n, seed), measures, extractor)
-    _show("floor", chosen(data, floor), measures, extractor)
-    _show("reference", chosen(data, reference), measures, extractor)
+    lenient = metrics is not None and "all" in metrics
+    classes, left_out = _chosen(metrics, data, agreed)
+    if "fid" in classes and agreed.features == "auto" and is_at_hand("inception"):
+        agreed = replace(agreed, features="inception")
+    extractor = _extractor(classes, data, agreed, device)
+    judged = what
+    if isinstance(what, Dataset) and labels_among(what, data.label_names) is None:
+        judged = replace(what, labels=None, label_names=())  # other classes than the real ones are none here
+    for name, cls in list(classes.items()):
+        looks = extractor if cls(data, agreed).uses_features else None
+        if why := _refusal(lambda: cls.check_subject(judged, looks), lenient):  # noqa: B023 - called at once
+            left_out[name] = why
+            del classes[name]
+    if not classes:
+        raise UserError(f"no metric can be taken of {_name(what)} against {data.name}: {next(iter(left_out.values()))}")
+    trial = Trial(what, data, agreed, extractor)
+    found = trial.results(classes)
     record = {
-        "metrics": {m.name: m.result() for m in measures},
+        "metrics": _named(found, extractor),
         "features": extractor.name if extractor else "none",
-        "n_generated": n,
-        "n_real": len(reference),
-        "n_floor": len(floor),
+        "n_generated": trial.generated.count,
+        "n_real": len(trial.reference),
+        "n_floor": len(trial.floor),
         "data": data.name,
         "data_fingerprint": data.fingerprint,
+        "reference": agreed.reference,
         "shape": list(data.spec.shape),
-        "seed": seed,
+        "seed": agreed.seed,
+        "truncation": agreed.truncation if agreed.truncation != 1 else "",
         "resizing": extractor.resizing if extractor else "",
-        "notes": [_FID] if metrics is not None and "fid" in metrics else [],
-        "warnings": list(_warnings(what, data, n, len(floor), extractor)),
+        "weights": extractor.weights if extractor else "",
+        "left_out": left_out or "",
+        "notes": [_FID] if "fid" in classes and not (extractor and extractor.is_inception) else [],
+        "warnings": list(cautions(what, data, trial.generated.count, len(trial.floor), extractor, agreed)),
     }
     return {key: value for key, value in record.items() if value not in ("", [])}
 
@@ -104,25 +119,137 @@ def default_metrics(data: Dataset) -> tuple[str, ...]:
     """What suits the data: modes of a 2-D world, the Fréchet distance of images, and their classes where labelled."""
     if data.world is not None:
         return ("modes",)
-    return ("fd", "classes") if is_labelled(data) and len(data) >= FEWEST else ("fd",)
+    return ("fd", "classes") if is_labelled(data) and len(data) >= FEWEST_CLASSIFIED else ("fd",)
 
 
-def find_metrics(names: Sequence[str], data: Dataset) -> list[type[Metric]]:
-    """The metrics of these names, each once; "fid" is fd.
+def find_metrics(names: Sequence[str], data: Dataset) -> dict[str, type[Metric]]:
+    """The metrics of these names.
 
     Raises:
         UserError: there is no such metric, or it does not fit the data.
     """
-    known = [*METRICS, "fid"]
     if not names:
-        raise UserError(f"no metric is named; give one of {', '.join(METRICS)}, or several.")
-    for name in names:
-        if name not in known:
-            raise UserError(f"there is no metric {name!r}; there are {', '.join(known)}.{did_you_mean(name, known)}")
-    found = list(dict.fromkeys(METRICS["fd" if name == "fid" else name] for name in names))
-    for metric in found:
-        metric.check(data)
+        raise UserError(f"no metric is named; give one of {', '.join(CARDS)}, or several, or all.")
+    found = {name: metric(name) for name in names if name != "all"}
+    for cls in found.values():
+        cls.check(data)
     return found
+
+
+def _chosen(
+    metrics: Sequence[str] | None, data: Dataset, terms: Terms
+) -> tuple[dict[str, type[Metric]], dict[str, str]]:
+    """The metrics asked for by name, each once, and of "all" those that do not fit the data, with the reason."""
+    asked = find_metrics(default_metrics(data) if metrics is None else metrics, data)
+    left_out: dict[str, str] = {}
+    if metrics is not None and "all" in metrics:
+        for name in CARDS:
+            if name in asked or name == "fid" or name.startswith("ppl-"):  # fd is fid on Inception; ppl is one of four
+                continue
+            cls = metric(name)
+            if why := _refusal(lambda: cls.check(data), True):  # noqa: B023 - called at once
+                left_out[name] = why
+            else:
+                asked[name] = cls
+    if "fid" in asked:
+        asked.pop("fd", None)
+    return {name: asked[name] for name in CARDS if name in asked}, left_out
+
+
+def _refusal(check: Callable[[], None], lenient: bool) -> str:
+    """Why a metric does not fit, where that is no mistake; "" where it fits."""
+    try:
+        check()
+    except UserError as e:
+        if not lenient:
+            raise
+        return str(e)
+    return ""
+
+
+def _extractor(
+    classes: dict[str, type[Metric]], data: Dataset, terms: Terms, device: torch.device | str
+) -> Features | None:
+    if not any(cls(data, terms).uses_features for cls in classes.values()):
+        return None
+    return processes.together(lambda: find_features(terms, data, device_for(str(device))))
+
+
+def _named(found: dict[str, dict[str, Any]], extractor: Features | None) -> dict[str, dict[str, Any]]:
+    """The results under the names that they may bear: a FID on Inception's published features alone."""
+    honest = "fid" if extractor and extractor.is_inception else "fd"
+    return {honest if name == "fid" else name: result for name, result in found.items()}
+
+
+class Trial:
+    """The parts of an evaluation, and what the metrics find in them."""
+
+    def __init__(self, what: Samples | Dataset, data: Dataset, terms: Terms, extractor: Features | None):
+        self.what, self.data, self.terms, self.extractor = what, data, terms, extractor
+        half, other = halves(len(data))
+        whole = terms.reference == "all"
+        suitable = min(MOST if data.world is None else MOST_POINTS, len(data) if whole else len(half))
+        n = _how_many(what, terms.n, suitable)
+        self.floor = half[:n]
+        self.reference = np.arange(len(data)) if whole else other
+        self.other = other
+        self.generated = self._generated(n)
+
+    def results(self, classes: dict[str, type[Metric]]) -> dict[str, dict[str, Any]]:
+        """The result of every metric, the same on every process."""
+        reference = chosen(self.data, self.reference)
+        if self.terms.reference == "half":
+            rest = np.setdiff1d(np.arange(len(self.data)), np.concatenate([self.floor, self.reference]))
+            parts: dict[Part, Shown] = {
+                "generated": self.generated,
+                "floor": chosen(self.data, self.floor),
+                "reference": reference,
+                "rest": chosen(self.data, rest),
+            }
+            return self._measured(classes, parts)
+        # All real samples are the reference, so none are left for the floor: it is that of one half to the other.
+        values = self._measured(classes, {"generated": self.generated, "reference": reference})
+        halved: dict[Part, Shown] = {
+            "generated": chosen(self.data, self.floor),
+            "reference": chosen(self.data, self.other),
+        }
+        floors = self._measured({n: cls for n, cls in classes.items() if cls.has_floor}, halved)
+        return {name: value | _of_reals(floors.get(name, {})) for name, value in values.items()}
+
+    def _measured(self, classes: dict[str, type[Metric]], parts: dict[Part, Shown]) -> dict[str, dict[str, Any]]:
+        measures = {name: cls(self.data, self.terms) for name, cls in classes.items()}
+        generated = parts["generated"]
+        evidence = Evidence(self.data, self.what, self.extractor, self.terms, generated.count, generate=generated.again)
+        for part, shown in parts.items():
+            if shown.count:
+                show(part, shown, list(measures.values()), evidence)
+        mine = {name: m.result(evidence) for name, m in measures.items()} if processes.rank() == 0 else {}
+        return processes.all_say(lambda: mine)[0]
+
+    def _generated(self, n: int) -> Shown:
+        if not isinstance(self.what, Dataset):
+            return drawn(self.what, n, self.terms, self.data)
+        rows = np.random.default_rng(seed_of("rows", self.terms.seed)).permutation(len(self.what))[:n]
+        return chosen(self.what, rows, labels_among(self.what, self.data.label_names))
+
+
+_OF_REALS = {
+    "value": "floor",
+    **{k: f"floor_{k}" for k in ("std", "infinite", "infinite_fit")},
+    **{k: f"{k}_of_reals" for k in ("kl", "good_share", "levels", "whole")},
+}
+
+
+def _of_reals(result: dict[str, Any]) -> dict[str, Any]:
+    """What real samples score, measured as if they were generated, under the names that it has beside a value."""
+    return {_OF_REALS[k]: v for k, v in result.items() if k in _OF_REALS}
+
+
+def labels_among(what: Dataset, names: tuple[str, ...]) -> np.ndarray | None:
+    """The labels of a set as indices into the label names of another; None where it has none, or others."""
+    if what.labels is None or not set(what.label_names) <= set(names):
+        return None
+    return np.array([names.index(name) for name in what.label_names])[what.labels]
 
 
 def _loaded(what: Samples | Dataset | Names, data: Dataset | Names) -> tuple[Samples | Dataset, Dataset]:
@@ -164,41 +291,6 @@ def _how_many(what: Samples | Dataset, n: int | None, suitable: int) -> int:
         n = suitable if there is None else min(suitable, there)
         if n < 2:
             raise UserError("a set has too few samples to be measured; give at least 4 real ones and 2 to judge.")
-    if n < 2:
-        raise UserError(f"n = {n} is out of range; give at least 2 samples to judge.")
     if there is not None and n > there:
         raise UserError(f"n = {n}, but {_name(what)} has only {there} samples; give a smaller n, or leave it out.")
     return n
-
-
-def _generated(what: Samples | Dataset, n: int, seed: int) -> Iterator[np.ndarray]:
-    if isinstance(what, Dataset):
-        return chosen(what, np.random.default_rng(seed_of("rows", seed)).permutation(len(what))[:n])
-    return drawn(what, n, seed)
-
-
-def _show(part: Part, blocks: Iterator[np.ndarray], measures: Sequence[Metric], extractor: Features | None) -> None:
-    watching = [m for m in measures if part in m.looks_at]
-    if not watching:
-        return
-    for block in blocks:
-        vectors = extractor(block) if extractor and any(m.uses_features for m in watching) else None
-        for measure in watching:
-            measure.see(part, block, vectors)
-
-
-def _warnings(
-    what: Samples | Dataset, data: Dataset, n: int, n_floor: int, extractor: Features | None
-) -> Iterator[str]:
-    if extractor and isinstance(what, Dataset) and what.fingerprint == data.fingerprint:
-        yield f"{data.name} is compared with itself: samples are in both sets, so the distance lies below the floor."
-    if n > n_floor:
-        yield (
-            f"the floor is measured with {n_floor} real samples, all there are, and the value with {n}: fewer samples "
-            "measure greater distances, so the two are not quite alike."
-        )
-    if extractor and min(n, n_floor) <= extractor.dimensions:
-        yield (
-            f"{min(n, n_floor)} samples are too few for features of {extractor.dimensions} dimensions: their "
-            "covariance is singular, and distances come out too great; give more."
-        )

@@ -8,14 +8,27 @@ import numpy as np
 
 from ganvas.data import Dataset
 from ganvas.errors import UserError
-from ganvas.metrics.base import Metric, Part
+from ganvas.metrics.base import Block, Evidence, Metric, Part, Terms
+
+
+def kl_to_uniform(counts: np.ndarray) -> float:
+    """KL(shares of the counts ‖ uniform) in nats, from 0 to log(len(counts)); nothing counted is the worst of it."""
+    if not counts.sum():
+        return float(np.log(len(counts)))
+    shares = counts[counts > 0] / counts.sum()
+    return float((shares * np.log(shares * len(counts))).sum())
 
 
 class Modes(Metric):
-    """Modes of a 2-D world that have a good sample, and the share of good samples (see `World.measure`)."""
+    """Modes of a 2-D world that have a good sample, the share of good samples, and how evenly these lie on the modes.
+
+    As counted by VEEGAN (Srivastava et al. 2017) and PacGAN (Lin et al. 2018): see `World.measure`; the divergence of
+    the good samples' modes from the world's, which are equally likely, is their reverse KL, in nats.
+    """
 
     name = "modes"
-    looks_at = frozenset({"floor", "generated"})
+    needs = frozenset({"samples"})
+    looks_at = frozenset[Part]({"floor", "generated"})
 
     @classmethod
     def check(cls, data: Dataset) -> None:
@@ -25,19 +38,21 @@ class Modes(Metric):
                 "or count the classes of labelled images with classes."
             )
 
-    def __init__(self, data: Dataset):
+    def __init__(self, data: Dataset, terms: Terms):
         assert data.world is not None
         self._world = data.world
-        self._points: dict[Part, list[np.ndarray]] = {part: [] for part in self.looks_at}
+        self._good: dict[Part, np.ndarray] = {}
+        self._seen: dict[Part, int] = {}
 
-    def see(self, part: Part, samples: np.ndarray, features: np.ndarray | None) -> None:
-        self._points[part].append(samples)
+    def see(self, part: Part, block: Block) -> None:
+        self._good[part] = self._good.get(part, 0) + self._world.good_counts(block.samples)
+        self._seen[part] = self._seen.get(part, 0) + len(block)
 
-    def result(self) -> dict[str, Any]:
-        made, real = (self._world.measure(np.concatenate(self._points[part])) for part in ("generated", "floor"))
-        return {
-            "value": int(made["modes"]),
-            "of": int(made["modes_of"]),
-            "good_share": made["good_share"],
-            "good_share_of_reals": real["good_share"],
-        }
+    def result(self, evidence: Evidence) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for called, part in evidence.judged():
+            good, ending = self._good[part], "" if part == "generated" else "_of_reals"
+            found[called] = int(np.count_nonzero(good))
+            found["good_share" + ending] = int(good.sum()) / self._seen[part]
+            found["kl" + ending] = kl_to_uniform(good)
+        return found | {"of": self._world.modes}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ganvas.data import Dataset
 from ganvas.errors import UserError
+from ganvas.metrics.base import Block, Terms
 from ganvas.rng import seed_of
 
 if TYPE_CHECKING:
@@ -19,27 +21,66 @@ if TYPE_CHECKING:
 BLOCK = 256
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A part of an evaluation: `count` samples, of which `block(i)` gives those from i · BLOCK on, always the same."""
+
+    count: int
+    block: Callable[[int], Block]
+    rows: np.ndarray
+    """Which samples of their set they are, ascending; of a game's, 0 to `count` - 1."""
+    of: Dataset | None = None
+    """Their set; None of a game's samples."""
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.count // BLOCK)
+
+    def again(self, rows: np.ndarray) -> np.ndarray:
+        """The samples at these places of the part, once more."""
+        found = {i: self.block(i).samples for i in np.unique(rows // BLOCK).tolist()}
+        return np.stack([found[row // BLOCK][row % BLOCK] for row in rows.tolist()])
+
+
 def halves(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Two disjoint halves of the indices 0..n-1, in random order, always the same ones."""
     order = np.random.default_rng(seed_of("halves")).permutation(n)
     return order[: n // 2], order[n // 2 :]
 
 
-def chosen(dataset: Dataset, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """The samples of these rows, in the order of the file."""
+def chosen(dataset: Dataset, rows: np.ndarray, labels: np.ndarray | None = None) -> Shown:
+    """The samples of these rows, in the order of the file, with `labels` [len(dataset)] or the set's own."""
     rows = np.sort(rows)
-    for start in range(0, len(rows), BLOCK):
-        yield dataset.samples[rows[start : start + BLOCK]]
+    labels = dataset.labels if labels is None else labels
+
+    def block(i: int) -> Block:
+        here = rows[i * BLOCK : (i + 1) * BLOCK]
+        return Block(dataset.samples[here], None if labels is None else labels[here])
+
+    return Shown(len(rows), block, rows, dataset)
 
 
-def drawn(game: Samples, n: int, seed: int) -> Iterator[np.ndarray]:
-    """`n` samples of a game, each block from a seed of its own.
+def drawn(game: Samples, n: int, terms: Terms, data: Dataset) -> Shown:
+    """`n` samples of a game, each block from a seed of its own; a conditional game makes the real shares of classes.
 
     Raises:
-        UserError: the game generates values that are not finite.
+        UserError: in `block`, where the game generates values that are not finite.
     """
-    for start in range(0, n, BLOCK):
-        yield as_stored(game.sample(min(BLOCK, n - start), seed=seed_of("evaluate", seed, start // BLOCK)))
+    from ganvas.game import Conditional
+
+    asked = None
+    if isinstance(game, Conditional) and game.conditions and data.labels is not None:
+        asked = np.random.default_rng(seed_of("evaluate", "labels", terms.seed)).choice(data.labels, n)
+
+    def block(i: int) -> Block:
+        here = slice(i * BLOCK, min((i + 1) * BLOCK, n))
+        more: dict[str, Any] = {"truncation": terms.truncation} if terms.truncation != 1 else {}
+        labels = None if asked is None else asked[here]
+        more |= {} if labels is None else {"labels": labels}
+        x = game.sample(here.stop - here.start, seed=seed_of("evaluate", terms.seed, i), **more)
+        return Block(as_stored(x), labels)
+
+    return Shown(n, block, np.arange(n))
 
 
 def as_stored(x: Tensor) -> np.ndarray:

@@ -75,8 +75,10 @@ def kimg_axis(last_kimg: float) -> tuple[float, tuple[float, ...]]:
     return end, tuple(t for t in linear_axis(0.0, end, about=6).ticks if t <= end * 1.0001)
 
 
-def line_chart(chart: Chart, last_kimg: float, marks: Sequence[float] = (), beneath: str = "") -> str:
-    """An HTML figure of one chart over 0 to `last_kimg`.
+def line_chart(
+    chart: Chart, last_kimg: float, marks: Sequence[float] = (), beneath: str = "", unit: str = "kimg"
+) -> str:
+    """An HTML figure of one chart over 0 to `last_kimg`, or to as many of another unit.
 
     `marks` are kimg where a dashed line says that the run resumed; `beneath` is HTML under the plot, as wide as it.
     """
@@ -87,7 +89,7 @@ def line_chart(chart: Chart, last_kimg: float, marks: Sequence[float] = (), bene
     drawn, legend, hover = [], [], []
     for i, s in enumerate(curves):
         points = [(100 * x / end, 100 - axis.percent(y) if _drawable(y, axis) else math.nan) for x, y in s.points]
-        style = f"c{i % COLOURS}" + (" reference" if s.reference else "")
+        style = f"c{(i if s.colour is None else s.colour) % COLOURS}" + (" reference" if s.reference else "")
         drawn.append((style, points))
         name = f"<i></i>{escape(s.name)} " if len(curves) > 1 else ""
         legend.append(f'<li class="{style}">{name}<b>{_text(_latest(chart.series[i]))}</b></li>')
@@ -104,11 +106,12 @@ def line_chart(chart: Chart, last_kimg: float, marks: Sequence[float] = (), bene
         f'<line class="resumed" x1="{x:.2f}%" x2="{x:.2f}%" y1="0" y2="100%"/>' for x in (100 * m / end for m in marks)
     )
     scale = " <small>log scale</small>" if axis.logarithmic else ""
-    data = escape(json.dumps({"end": end, "series": hover}, separators=(",", ":")))
+    data = escape(json.dumps({"end": end, "unit": unit, "series": hover}, separators=(",", ":")))
     return (
         f'<figure class="chart" data-chart="{data}">'
         f'<figcaption><h3>{escape(chart.title)}{scale}</h3><ul class="legend">{"".join(legend)}</ul></figcaption>'
-        f'<div class="plot"><svg role="img" aria-label="{escape(_said(chart))}">{_grid(axis, ticks, end)}{resumed}'
+        f'<div class="plot"><svg role="img" aria-label="{escape(_said(chart, unit))}">'
+        f"{_grid(axis, ticks, end)}{resumed}"
         '<svg viewBox="0 0 100 100" preserveAspectRatio="none" width="100%" height="100%">'
         f"{lines}</svg>{dots}</svg></div>"
         f"{beneath}{_remarks(chart, axis)}</figure>"
@@ -149,9 +152,9 @@ def _remarks(chart: Chart, axis: Axis) -> str:
     return f'<p class="remark">{" ".join(remarks)}</p>' if remarks else ""
 
 
-def _said(chart: Chart) -> str:
+def _said(chart: Chart, unit: str) -> str:
     ends = ", ".join(f"{s.name} from {_text(s.points[0][1])} to {_text(_latest(s))}" for s in chart.series if s.points)
-    return f"{chart.title} over kimg: {ends}"
+    return f"{chart.title} over {unit}: {ends}"
 
 
 def _latest(series: Series) -> float:

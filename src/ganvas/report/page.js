@@ -10,7 +10,7 @@ function make(tag, properties, parent) {
 }
 
 function hover(figure) {
-  const { end, series } = JSON.parse(figure.dataset.chart);
+  const { end, unit, series } = JSON.parse(figure.dataset.chart);
   const plot = figure.querySelector(".plot");
   const cursor = document.createElementNS(SVG, "line");
   cursor.setAttribute("class", "cursor");
@@ -28,7 +28,7 @@ function hover(figure) {
     cursor.setAttribute("x1", `${x}%`);
     cursor.setAttribute("x2", `${x}%`);
     plot.firstElementChild.append(cursor);
-    tip.replaceChildren(document.createTextNode(`${+((end * x) / 100).toPrecision(4)} kimg`));
+    tip.replaceChildren(document.createTextNode(`${+((end * x) / 100).toPrecision(4)} ${unit}`));
     for (const { name, points } of series) {
       const point = points.find((p) => p[0] === x);
       if (point) make("b", { textContent: point[1] }, make("div", { textContent: name }, tip));

@@ -37,20 +37,25 @@ def render(run_dir: Path) -> str:
         (
             _header(run, title),
             tables.cards(run),
-            _section("Samples", gallery.samples(run)),
-            _section("Curves", _curves(run)),
-            _section("Metrics", _metrics(run)),
-            _section("Configuration", tables.configuration(run), "columns"),
-            _section("History", tables.history(run)),
+            section("Samples", gallery.samples(run)),
+            section("Curves", _curves(run)),
+            section("Metrics", _metrics(run)),
+            section("Configuration", tables.configuration(run), "columns"),
+            section("History", tables.history(run)),
         )
     )
+    return document(title, body, _footer(run))
+
+
+def document(title: str, body: str, footer: str) -> str:
+    """A page that holds all it needs: `body` is HTML, `title` and `footer` are texts."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
         f"<title>{escape(title)} · ganvas</title><style>{_asset('page.css')}</style></head>"
-        f"<body><main>{body}</main>{_footer(run)}<script>{_asset('page.js')}</script></body></html>\n"
+        f"<body><main>{body}</main><footer>{escape(footer)}</footer><script>{_asset('page.js')}</script></body></html>\n"
     )
 
 
@@ -86,7 +91,8 @@ def _metrics(run: RunFiles) -> str:
     return f'<div class="charts">{charts}</div>{tables.metrics_table(run)}'
 
 
-def _section(title: str, body: str, style: str = "") -> str:
+def section(title: str, body: str, style: str = "") -> str:
+    """A part of a page; "" where its body is."""
     return f'<section><h2>{escape(title)}</h2><div class="{style}">{body}</div></section>' if body else ""
 
 
@@ -94,7 +100,7 @@ def _footer(run: RunFiles) -> str:
     version = f"ganvas {run.config['ganvas']}" if run.config.get("ganvas") else "ganvas"
     begun = f" The run was made {run.config['created']}." if run.config.get("created") else ""
     now = datetime.now().astimezone().isoformat(sep=" ", timespec="minutes")
-    return f"<footer>{escape(f'Written by {version}, {now}.{begun}')}</footer>"
+    return f"Written by {version}, {now}.{begun}"
 
 
 def _asset(name: str) -> str:

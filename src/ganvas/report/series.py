@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ganvas.metrics import CARDS
 from ganvas.report.logs import Record, is_number, kimg_of
 
 Points = tuple[tuple[float, float], ...]
@@ -17,14 +18,11 @@ _TITLES = {
     "lr": "Learning rates",
     "img_per_s": "Speed (img/s)",
     "memory_gb": "Memory (GB)",
-    "fd": "Fréchet distance",
-    "fid": "FID",
-    "kid": "KID",
-    "is": "Inception score",
+    **{card.name: card.title[:1].upper() + card.title[1:] for card in CARDS.values()},
 }
 _FROM_ZERO = ("img_per_s", "memory_gb")  # a wobble of one percent shall look like one
 _LAST = ("grad_norm", "lr", "img_per_s", "memory_gb")
-HIGHER_IS_BETTER = {"is", "precision", "recall", "density", "coverage", "classes", "accuracy", "modes", "good_share"}
+HIGHER_IS_BETTER = {card.name for card in CARDS.values() if card.higher_is_better}
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,8 @@ class Series:
     name: str
     points: Points
     reference: bool = False
+    colour: int | None = None
+    """Of the page's colours; None gives the curves of a chart one after the other."""
 
 
 @dataclass(frozen=True)
@@ -121,4 +121,6 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _setting(evaluation: Record) -> str:
-    return ", ".join(str(evaluation[k]) for k in ("features", "data") if evaluation.get(k))
+    """What must be alike for two evaluations to be compared."""
+    samples = f"{evaluation['n_generated']:,} samples" if is_number(evaluation.get("n_generated")) else ""
+    return ", ".join(str(part) for part in (evaluation.get("features"), evaluation.get("data"), samples) if part)

@@ -31,22 +31,23 @@ def save_sheet(path: Path, dataset: Dataset, n: int = 48, seed: int = 0) -> Path
     if dataset.task == "images":
         images = to_uint8(batch["x"])
     elif dataset.task == "pairs":
-        a, b = _rgb(to_uint8(batch["a"])), _rgb(to_uint8(batch["b"]))
+        a, b = rgb(to_uint8(batch["a"])), rgb(to_uint8(batch["b"]))
         images = np.concatenate([a, b], axis=2)
     else:
-        images = np.concatenate([_rgb(to_uint8(batch[side])) for side in "ab"])
+        images = np.concatenate([rgb(to_uint8(batch[side])) for side in "ab"])
         names = ["A"] * n + ["B"] * n
     columns = min(_MOST_COLUMNS, max(1, round((len(images) * images.shape[1] / images.shape[2] * 1.4) ** 0.5)))
     if not any(names):
         return save_grid(path, images, columns)
-    return save_grid(path, _captioned(_rgb(images), names), columns, scale=1)
+    return save_grid(path, captioned(rgb(images), names), columns, scale=1)
 
 
-def _rgb(images: np.ndarray) -> np.ndarray:
+def rgb(images: np.ndarray) -> np.ndarray:
+    """[n, height, width, 3] of images [n, height, width, 1 or 3]."""
     return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
 
 
-def _captioned(images: np.ndarray, names: list[str]) -> np.ndarray:
+def captioned(images: np.ndarray, names: list[str]) -> np.ndarray:
     """Every picture enlarged to be seen, on paper, with its name below."""
     scale = enlargement(*images.shape[1:3])
     height, width = images.shape[1] * scale, images.shape[2] * scale

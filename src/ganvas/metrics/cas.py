@@ -1,0 +1,117 @@
+"""Classification accuracy score: what a classifier that sees generated samples alone knows of real ones.
+
+A classifier is trained on generated samples and the classes that were asked for, and tested on real ones (Ravuri and
+Vinyals 2019, arXiv:1905.10887). It falls short wherever samples are unlike, lack variety, or are not of their class.
+The paper trains a ResNet-50 on ImageNet; here it is the small network of `ganvas.metrics.classifier`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganvas.data import Dataset
+from ganvas.errors import UserError
+from ganvas.metrics.base import Block, Evidence, Features, Metric, Part, Terms, is_labelled
+
+if TYPE_CHECKING:
+    from ganvas.game import Samples
+
+FEWEST = 50
+"""Real images that are needed."""
+MOST_LISTED = 20
+"""Classes whose accuracies are told one by one."""
+
+
+def classification_accuracy(
+    images: np.ndarray, labels: np.ndarray, real: np.ndarray, real_labels: np.ndarray, classes: int
+) -> tuple[float, np.ndarray]:
+    """Accuracy on real images of a classifier trained on `images`, and that on each class, [classes].
+
+    Images are uint8 [n, H, W, C], labels int64 [n] below `classes`; a class without real images has accuracy NaN. The
+    same arrays give the same figures.
+    """
+    from ganvas.metrics.classifier import classified, taught
+
+    right = classified(taught(images, labels, classes), real) == real_labels
+    there, hits = (np.bincount(real_labels, weights=w, minlength=classes) for w in (None, right))
+    return float(right.mean()), np.divide(hits, there, out=np.full(classes, np.nan), where=there > 0)
+
+
+class CAS(Metric):
+    """The score, beside that of as many real samples; "by_class" tells the classes of sets that have up to 20."""
+
+    name = "cas"
+    needs = frozenset({"samples"})
+    looks_at = frozenset({"generated", "floor", "reference"})
+
+    @classmethod
+    def check(cls, data: Dataset) -> None:
+        if data.world is not None or not is_labelled(data) or len(data) < FEWEST:
+            raise UserError(
+                f"{data.name} is not a set of at least {FEWEST} images with labels of two classes or more, which the "
+                "metric cas needs to test a classifier on; leave it out, or give labelled images."
+            )
+
+    @classmethod
+    def check_subject(cls, subject: Samples | Dataset, extractor: Features | None) -> None:
+        from ganvas.game import Conditional
+
+        if isinstance(subject, Dataset):
+            if subject.labels is None:
+                raise UserError(
+                    f"{subject.name} has no labels, or others than the real set, and the metric cas trains a "
+                    "classifier on them; leave it out, or give a set that is labelled with the same names."
+                )
+        elif not isinstance(subject, Conditional) or not subject.conditions:
+            raise UserError(
+                f"{getattr(subject, 'name', '') or type(subject).__name__} cannot be asked for a class, so its samples "
+                "have no labels to train a classifier on; leave the metric cas out, or give a conditional game."
+            )
+
+    def __init__(self, data: Dataset, terms: Terms):
+        self._names = data.label_names
+        self._seen: dict[Part, list[Block]] = {part: [] for part in self.looks_at}
+
+    def see(self, part: Part, block: Block) -> None:
+        if block.labels is None:
+            raise UserError(
+                f"the samples that are judged have other labels than {', '.join(self._names[:5])}"
+                f"{', ...' if len(self._names) > 5 else ''} of the real ones, so the metric cas cannot compare them; "
+                "leave it out, or name the classes alike."
+            )
+        self._seen[part].append(Block(_at_most_32(block.samples), block.labels))
+
+    def result(self, evidence: Evidence) -> dict[str, Any]:
+        real, real_labels = self._all("reference")
+        found: dict[str, Any] = {}
+        for what, part in evidence.judged():
+            images, labels = self._all(part)
+            score, by_class = classification_accuracy(images, labels, real, real_labels, len(self._names))
+            found[what] = score
+            if what == "value":
+                found |= self._about(labels, by_class, len(images), len(real))
+        return found
+
+    def _about(self, labels: np.ndarray, by_class: np.ndarray, shown: int, tested: int) -> dict[str, Any]:
+        listed = {n: float(a) for n, a in zip(self._names, by_class, strict=True) if not np.isnan(a)}
+        return {
+            "trained_on": shown,
+            "tested_on": tested,
+            "classes_shown": len(np.unique(labels)),
+            **({"by_class": listed} if len(self._names) <= MOST_LISTED else {}),
+        }
+
+    def _all(self, part: Part) -> tuple[np.ndarray, np.ndarray]:
+        blocks = self._seen[part]
+        labels = [block.labels for block in blocks if block.labels is not None]
+        return np.concatenate([block.samples for block in blocks]), np.concatenate(labels)
+
+
+def _at_most_32(images: np.ndarray) -> np.ndarray:
+    """Images box-averaged to the side at which the classifier sees them, as bytes, so that all fit in memory."""
+    from ganvas.metrics.features import as_network_input
+    from ganvas.metrics.samples import as_stored
+
+    return images if max(images.shape[1:3]) <= 32 else as_stored(as_network_input(images, 32))
