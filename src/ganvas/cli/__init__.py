@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "train a system on your images",
     "sample": "draw samples from a trained run",
     "evaluate": "measure a run, or a set of images, against real data",
+    "compare": "train several systems alike, and show them side by side",
     "theory": "measure and draw the theory behind the games",
 }
 SHARED = {
