@@ -197,8 +197,8 @@ PAPERS = {
               "updates": "alternating", "init_std": 0.02,
               "opt_g.lr": 2e-4, "opt_d.lr": 2e-4, "opt_g.beta1": 0.5, "opt_g.beta2": 0.999},
     "lsgan": {"targets": "0,1,1", "network": "dcgan", "batch": 128, "opt_g.kind": "adam", "opt_d.beta1": 0.5},
-    "ebgan": {"network": "dcgan", "pull_away": 0.1, "width_d": 64, "kernel": 4, "norm_d": "batch", "leak": 0.2,
-              "opt_g.lr": 2e-4, "opt_g.beta1": 0.5},
+    "ebgan": {"network": "dcgan", "pull_away": 0.1, "margin": 0.2, "width_d": 64, "kernel": 4, "norm_d": "batch",
+              "leak": 0.2, "opt_g.lr": 2e-4, "opt_g.beta1": 0.5},
     "f-gan": {"loss": "alternative", "updates": "simultaneous", "k": 1, "network": "dcgan"},
     "began": {"batch": 48, "z_dim": 64, "prior": "descriptors", "gamma": 0.5, "k_lr": 1e-3, "k_0": 0.0, "width": 128,
               "last": "elu", "carry_steps": 16000, "init_std": 0.02, "opt_g.kind": "adam", "opt_g.lr": 1e-4,
@@ -208,7 +208,7 @@ PAPERS = {
     "wgan-gp": {"batch": 128, "gp_weight": 10.0, "critic_steps": 5, "norm_d": "layer", "norm_g": "batch", "z_dim": 128,
                 "opt_d.lr": 1e-4, "opt_d.beta1": 0.0, "opt_d.beta2": 0.9, "opt_g.lr": 1e-4},
 }  # fmt: skip
-COUNTS = {"dcgan": 36.6e6, "wgan-gp": 36.6e6, "began": 17.2e6}  # of G and D at 64×64×3, from Tables 1, 2 of the blog
+COUNTS = {"dcgan": 36.6e6, "wgan-gp": 36.6e6, "began": 17.2e6}  # of G and D at 64×64×3, Tables 1 and 2 of the blog
 
 
 @pytest.mark.parametrize("name", GAMES)
