@@ -30,6 +30,7 @@ lint: .venv/.ready  ## format, lint, types
 
 bench: .venv/.ready  ## benchmarks: ratios in one run; see benchmarks/results.md
 	$(BIN)/python benchmarks/dcgan_step.py
+	$(BIN)/python benchmarks/began_step.py
 	$(BIN)/python benchmarks/stream.py
 	$(BIN)/python benchmarks/augment.py
 

@@ -176,8 +176,9 @@ def take(game: Game, turn: Turn, batch: Batch, session: Session, repeat: int = 0
         p.opt.step()
         session.clock.updates[name] = session.clock.updates.get(name, 0) + 1
     aux = gather(reports)
+    added = game.after(turn, aux)
     session.meter.add(aux)
-    return Batch({k: v[slice(*session.rows)] for k, v in game.after(turn, aux).items()})
+    return Batch({k: v[slice(*session.rows)] for k, v in added.items()})
 
 
 def named(loss: Tensor | dict[str, Tensor], turn: Turn) -> Aux:

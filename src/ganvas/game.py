@@ -182,6 +182,7 @@ class Game(nn.Module):
     def after(self, turn: Turn, aux: Aux) -> Batch:
         """Called after a turn with its report: the only other writer of the game's state.
 
+        May put scalars into `aux` for the log, which are of the global batch as all of `aux` is.
         May add to the batch: tensors with a row for each sample of the *global* batch, of which later turns see theirs.
         """
         return Batch()
@@ -252,6 +253,24 @@ class Judges(Protocol):
 
     def judge(self, x: Tensor) -> Tensor:
         """[n] verdicts on samples [n, *shape]: probabilities of being real, or a critic's scores (see `judges`)."""
+        ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """Maps images to latents."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Latents [n, dim] of samples [n, *shape] in [-1, 1]."""
+        ...
+
+
+@runtime_checkable
+class Moments(Protocol):
+    """Its latents have a known mean and covariance, along whose eigenvectors one can move."""
+
+    def latent_moments(self) -> tuple[Tensor, Tensor]:
+        """Mean [dim] and covariance [dim, dim] of the latents; a `UserError` where they are not known."""
         ...
 
 

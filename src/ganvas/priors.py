@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from ganvas.errors import UserError
 from ganvas.rng import generator
+
+if TYPE_CHECKING:
+    from ganvas.moments import RunningMoments
 
 _BLOCK = 64  # seeded latents are drawn in blocks, so that the first 32 of 64 samples are the 32 of a smaller draw
 
@@ -37,4 +40,28 @@ class Prior:
             raise UserError(f"truncation = {truncation:g} is out of range; give a number from 0 (the mean) to 1 (all).")
         key = operator.index(seed)  # 3 and np.int64(3) are the same seed
         blocks = [self.draw(_BLOCK, generator("sample", key, b, device=device)) for b in range(-(-n // _BLOCK))]
-        return torch.cat(blocks)[:n] * truncation if n else torch.empty(0, self.dim, device=device)
+        return self.pulled(torch.cat(blocks)[:n], truncation) if n else torch.empty(0, self.dim, device=device)
+
+    def pulled(self, z: Tensor, truncation: float) -> Tensor:
+        """Latents at `truncation` times their distance from the mean, which is 0."""
+        return z * truncation
+
+
+@dataclass(frozen=True)
+class Gaussian(Prior):
+    """N(μ, Σ) of moments that may move: every draw is from what they are then.
+
+    Before they are known they say N(0, 1), the standard normal.
+    """
+
+    kind: Literal["gaussian"] = "gaussian"  # type: ignore[assignment]
+    moments: RunningMoments = None  # type: ignore[assignment]
+
+    def draw(self, n: int, g: torch.Generator) -> Tensor:
+        root = self.moments.root  # symmetric
+        epsilon = torch.randn(n, self.dim, generator=g, device=g.device).to(root)
+        with torch.autocast(root.device.type, enabled=False):
+            return self.moments.mean + epsilon @ root
+
+    def pulled(self, z: Tensor, truncation: float) -> Tensor:
+        return torch.lerp(self.moments.mean, z, truncation)

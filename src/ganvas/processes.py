@@ -153,3 +153,11 @@ class _Sum(torch.autograd.Function):
 def differentiable_sum(x: Tensor) -> Tensor:
     """The sum over the processes, differentiable any number of times."""
     return _Sum.apply(x) if world_size() > 1 else x  # type: ignore[return-value]
+
+
+def differentiable_concatenate(x: Tensor) -> Tensor:
+    """`concatenate`, differentiable any number of times: rows in their place among zeros, summed over the processes."""
+    if (n := world_size()) == 1:
+        return x
+    before, after = rank() * len(x), (n - 1 - rank()) * len(x)
+    return differentiable_sum(torch.cat([x.new_zeros(before, *x.shape[1:]), x, x.new_zeros(after, *x.shape[1:])]))

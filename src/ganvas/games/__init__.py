@@ -36,10 +36,18 @@ _TABLE = (
          "ganvas.games.dcgan:DCGAN"),
     Card("lsgan", 2016, "least squares instead of cross-entropy: gradients that do not vanish", "images",
          "Mao et al., Least Squares Generative Adversarial Networks (arXiv:1611.04076)", "ganvas.games.lsgan:LSGAN"),
+    Card("ebgan", 2016, "the discriminator is an autoencoder, and its energy the error it makes", "images",
+         "Zhao, Mathieu, LeCun, Energy-based Generative Adversarial Network (arXiv:1609.03126)",
+         "ganvas.games.ebgan:EBGAN"),
+    Card("f-gan", 2016, "the game for any f-divergence: KL either way, Pearson, Hellinger, Jensen-Shannon", "images",
+         "Nowozin, Cseke, Tomioka, f-GAN: Training Generative Neural Samplers (arXiv:1606.00709)",
+         "ganvas.games.f_gan:FGAN"),
     Card("wgan", 2017, "a critic, clipped to be Lipschitz, estimates the earth mover's distance", "images",
          "Arjovsky, Chintala, Bottou, Wasserstein GAN (arXiv:1701.07875)", "ganvas.games.wgan:WGAN"),
     Card("wgan-gp", 2017, "the Wasserstein critic with a gradient penalty instead of clipping", "images",
          "Gulrajani et al., Improved Training of Wasserstein GANs (arXiv:1704.00028)", "ganvas.games.wgan_gp:WGANGP"),
+    Card("began", 2017, "an autoencoder against a decoder, balanced by a controller; latents are descriptors", "images",
+         "Berthelot, Schumm, Metz, BEGAN: Boundary Equilibrium GAN (arXiv:1703.10717)", "ganvas.games.began:BEGAN"),
 )  # fmt: skip
 
 _cards: dict[str, Card] = {card.name: card for card in _TABLE}

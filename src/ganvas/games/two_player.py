@@ -60,11 +60,30 @@ def is_convolutional(config: Any) -> bool:
     return getattr(config, "network", "mlp") == "dcgan"
 
 
-class TwoPlayer(Game):
+class FromLatents:
+    """A game whose generator `G` makes samples of latents of its `prior`, without labels."""
+
+    G: nn.Module
+    prior: Prior
+
+    @torch.no_grad()
+    def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Samples [n, *shape], images in [−1, 1], from latents [n, z_dim]."""
+        samples = torch.cat([self.G(part) for part in z.split(256)]).float().contiguous()
+        return samples.clamp(-1, 1) if samples.dim() == 4 else samples
+
+    def sample(self, n: int, seed: int = 0, labels: Any = None, truncation: float = 1.0) -> Tensor:
+        """`n` samples [n, *shape], float32, images in [−1, 1]; each is a function of (seed, its index) alone."""
+        assert isinstance(self, Game)
+        if labels is not None:
+            raise UserError(f"{self.name} is not conditional: it cannot draw samples of a label; leave the label out.")
+        return self.generate(self.prior.seeded(n, seed, self.device, truncation))
+
+
+class TwoPlayer(FromLatents, Game):
     """A generator `G`, a discriminator `D`, and a prior. Subclasses say what the two minimise."""
 
     Config: ClassVar[type] = ConvolutionalConfig
-    G: nn.Module
     D: nn.Module
     noise_std: Tensor
     presets = {"tiny": {"width": 8, "z_dim": 8, "batch": 16, "depth": 2}}
@@ -180,17 +199,6 @@ class TwoPlayer(Game):
 
     def rehearse(self, batch: Batch) -> None:
         self.G(batch.noise(self.prior))
-
-    @torch.no_grad()
-    def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Samples [n, *shape] in [−1, 1] from latents [n, z_dim]."""
-        return torch.cat([self.G(part) for part in z.split(256)]).float().contiguous()
-
-    def sample(self, n: int, seed: int = 0, labels: Any = None, truncation: float = 1.0) -> Tensor:
-        """`n` samples [n, *shape], float32, images in [−1, 1]; each is a function of (seed, its index) alone."""
-        if labels is not None:
-            raise UserError(f"{self.name} is not conditional: it cannot draw samples of a label; leave the label out.")
-        return self.generate(self.prior.seeded(n, seed, self.device, truncation))
 
     @torch.no_grad()
     def judge(self, x: Tensor) -> Tensor:

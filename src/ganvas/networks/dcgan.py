@@ -81,3 +81,42 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.project(self.body(x).flatten(1)).squeeze(1)
+
+
+class Autoencoder(nn.Module):
+    """Images [B, C, size, size] → features [B, C', h, h] → images: strided convolutions, mirrored by transposed ones.
+
+    EBGAN's discriminator: at most `HALVINGS` of both, no linear layer between them, no norm on the first layer nor the
+    last (Zhao et al. 2017, Appendix).
+    """
+
+    HALVINGS = 3
+
+    def __init__(
+        self, shape: tuple[int, ...], width: int, max_width: int, kernel: int, norm: str, act: str, leak: float
+    ):
+        super().__init__()
+        channels, size, _ = shape
+        volumes = widths(size, width, max_width)[: self.HALVINGS]
+        down: list[nn.Module] = [Conv(channels, volumes[0], kernel), activation(act, leak)]
+        for c_in, c_out in pairwise(volumes):
+            down += [
+                Conv(c_in, c_out, kernel, bias=norm != "batch"),
+                normalisation(norm, c_out),
+                activation(act, leak),
+            ]
+        up: list[nn.Module] = []
+        for c_in, c_out in pairwise(volumes[::-1]):
+            up += [
+                TransposedConv(c_in, c_out, kernel, bias=norm != "batch"),
+                normalisation(norm, c_out),
+                activation(act, leak),
+            ]
+        self.encoder = nn.Sequential(*down)
+        self.decoder = nn.Sequential(*up, TransposedConv(volumes[0], channels, kernel), nn.Tanh())
+
+    def decode(self, code: Tensor) -> Tensor:
+        return self.decoder(code)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decode(self.encoder(x))

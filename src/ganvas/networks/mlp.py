@@ -50,3 +50,24 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.project(self.body(x.flatten(1))).squeeze(1)
+
+
+class Autoencoder(nn.Module):
+    """Samples [B, *shape] → codes [B, width] → samples: `depth` hidden layers to the code, as many from it."""
+
+    def __init__(self, shape: tuple[int, ...], width: int, depth: int, act: str, leak: float):
+        super().__init__()
+        self.shape = shape
+        sides = [math.prod(shape), *[width] * depth]
+        self.encoder = nn.Sequential(
+            nn.Flatten(), *(m for a, b in pairwise(sides) for m in (nn.Linear(a, b), activation(act, leak)))
+        )
+        hidden = [m for _ in range(depth - 1) for m in (nn.Linear(width, width), activation(act, leak))]
+        self.decoder = nn.Sequential(*hidden, nn.Linear(width, sides[0]))
+        self.squash = nn.Tanh() if len(shape) == 3 else nn.Identity()
+
+    def decode(self, code: Tensor) -> Tensor:
+        return self.squash(self.decoder(code)).view(len(code), *self.shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decode(self.encoder(x))
