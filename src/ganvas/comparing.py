@@ -20,7 +20,7 @@ from typing import Any
 from ganvas import __version__, config, games, memory, plans, training
 from ganvas.checkpoint import unwritten
 from ganvas.data import Reading, Stream, load
-from ganvas.engine import Session, play
+from ganvas.engine import Session, Settings, play
 from ganvas.errors import UserError
 from ganvas.report import comparison, logs
 from ganvas.report.files import write_atomically
@@ -105,18 +105,16 @@ def line_up(asked: Asked) -> list[dict[str, Any]]:
 
 
 def _has(game: str, name: str) -> bool:
+    """Whether a setting is one of this system, or of the engine, which all share."""
     name = name.replace("-", "_")
-    return any(name in (s.name, s.name.partition(".")[0]) for s in config.fields(games.find(game).Config()))
+    own = config.fields(games.find(game).Config())
+    return name in Settings.__dataclass_fields__ or any(name in (s.name, s.name.partition(".")[0]) for s in own)
 
 
 def _own(overrides: Mapping[str, Any], all_games: tuple[str, ...], game: str) -> dict[str, Any]:
     """Of the settings those that are this system's: `width=64` of all that have it, and `dcgan.width=32` of one."""
-    from ganvas.engine import Settings
-
-    engine = Settings.__dataclass_fields__
-    found = {k: v for k, v in overrides.items() if _has(game, k) or k.replace("-", "_") in engine}
-    mine = {k.removeprefix(f"{game}."): v for k, v in overrides.items() if k.startswith(f"{game}.")}
-    return {k: v for k, v in found.items() if k.partition(".")[0] not in all_games} | mine
+    shared = {k: v for k, v in overrides.items() if k.partition(".")[0] not in all_games and _has(game, k)}
+    return shared | {k.removeprefix(f"{game}."): v for k, v in overrides.items() if k.startswith(f"{game}.")}
 
 
 class Comparison:
