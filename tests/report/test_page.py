@@ -233,3 +233,11 @@ def test_a_thumbnail_is_four_samples_of_a_grid_and_a_square_of_a_figure(tmp_path
     Image.new("L", (300, 100)).save(tmp_path / "figure.png")
     figure = pictures.thumbnail(tmp_path / "figure.png", (2,))
     assert figure and (figure.width, figure.height) == (72, 72)
+
+
+def test_the_nearest_training_images_are_shown_where_they_were_drawn(run_dir: Path):
+    assert "nearest to a training image" not in read(run_dir).words
+    save_grid(run_dir / "neighbours.png", np.zeros((6, 8, 8, 1), np.uint8))
+    assert "nearest to a training image" in read(run_dir).words
+    (run_dir / "neighbours.png").write_bytes(b"damaged")
+    assert "nearest to a training image" not in read(run_dir).words

@@ -53,6 +53,15 @@ def _film(run: RunFiles) -> str:
     return f'<div class="film"><ol tabindex="0" aria-label="Snapshots by kimg">{items}</ol></div>{remark}'
 
 
+def neighbours(run: RunFiles) -> str:
+    """The figure that the metric neighbours drew last; "" without one."""
+    picture = embed(run.directory / "neighbours.png", _LARGE_BYTES)
+    if picture is None:
+        return ""
+    told = "The samples nearest to a training image (left), and their five nearest training images with distances"
+    return f'<div class="stack neighbours">{_figure(picture, told)}</div>'
+
+
 def thumbnails(run: RunFiles) -> str:
     """A row of small pictures under a chart, each tied by a line to its kimg on the axis; "" without any."""
     if not run.kimg > 0:

@@ -88,7 +88,7 @@ def _metrics(run: RunFiles) -> str:
         return ""
     last = max(run.kimg, *(kimg_of(e) for e in run.evaluations))
     charts = "".join(line_chart(c, last) for c in metric_charts(run.evaluations))
-    return f'<div class="charts">{charts}</div>{tables.metrics_table(run)}'
+    return f'<div class="charts">{charts}</div>{tables.metrics_table(run)}{gallery.neighbours(run)}'
 
 
 def section(title: str, body: str, style: str = "") -> str:
