@@ -65,7 +65,8 @@ def measured(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 def values(name: str, records: list[dict[str, Any]]) -> list[float | None]:
     entries = [r["metrics"].get(name, {}) for r in records]
-    return [entries[0].get("floor"), *(e.get("value") for e in entries)]
+    floor = next((e["floor"] for e in entries if "floor" in e), None)
+    return [floor, *(e.get("value") for e in entries)]
 
 
 def marked(name: str, row: list[float | None]) -> list[str]:

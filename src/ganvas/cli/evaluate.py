@@ -61,6 +61,8 @@ def _sides(options: Options) -> tuple[str, tuple[str, ...]]:
     if not options.what:
         raise UserError("name what is to be measured: a run directory, a folder, or an archive of images.")
     what, *real = options.what
+    if stray := next((name for name in real if name in CARDS and not Path(name).exists()), None):
+        raise UserError(f"{stray} is a metric; name several with commas between, as in --metrics fd,{stray}.")
     if real and options.data:
         raise UserError(f"the real images are named twice, as {real[0]} and by --data; leave one of them out.")
     return what, tuple(real) or options.data
@@ -71,12 +73,15 @@ def _measured(what: str, data: tuple[str, ...], options: Options) -> dict[str, A
     from ganvas.metrics import evaluate
     from ganvas.run import is_run
 
-    names = [name.strip() for name in options.metrics.split(",") if name.strip()] or None
+    names = [name.strip() for name in options.metrics.split(",") if name.strip()] if options.metrics else None
     terms = {f.name: getattr(options.terms, f.name) for f in fields(Terms)}
     if is_run(Path(what)):
         return of_run(what, data, names=names, device=options.device, **terms)
     if not data:
-        raise UserError(f"{what} is no run, so name the real images it is held against: --data DATA.")
+        raise UserError(
+            f"there is no run {what}; give the directory that `ganvas train` made, or name the real images that "
+            f"{what} is held against: --data DATA."
+        )
     return {"what": what, **evaluate(what, data, metrics=names, device=options.device, **terms)}
 
 

@@ -42,7 +42,7 @@ def _in_a_sentence(panel: str) -> str:
         return f"{choice[2]} {choice[1]} is none of {', '.join(allowed)}.{did_you_mean(choice[1], allowed)}"
     if missing := re.search(r"Missing from [\w ]+: (\S+) (.*?) \(required\)", text):
         return f"{missing[1]} is missing: {missing[2][0].lower()}{missing[2][1:]}"
-    if unknown := re.search(r"Unrecognized options: (\S+)", text):
+    if unknown := re.search(r"Unrecognized options: ([^\s,]+)", text):
         what = "option " if unknown[1].startswith("-") else "place for "
         near = re.search(r"Perhaps you meant: (--[\w-]+)", text)
         return f"there is no {what}{unknown[1]}." + (f" Did you mean {near[1]}?" if near else "")

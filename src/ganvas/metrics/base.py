@@ -133,6 +133,8 @@ class Terms:
             object.__setattr__(self, "figures", Path(self.figures))
         if self.n is not None and self.n < 2:
             raise UserError(f"n = {self.n} is out of range; give at least 2 samples to judge.")
+        if self.seed < 0:
+            raise UserError(f"seed = {self.seed} is out of range; give a number of at least 0.")
         if not 0 <= self.truncation <= 1:
             raise UserError(
                 f"truncation = {self.truncation:g} is out of range; give a number from 0 (the mean) to 1 (all)."

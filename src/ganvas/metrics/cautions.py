@@ -26,17 +26,17 @@ def cautions(
         yield f"{data.name} is compared with itself: samples are in both sets, so distances lie below the floor."
     if terms.reference == "all":
         yield (
-            f"all {len(data)} real samples are the reference, so the floor is that of {n_floor} of them to the other "
+            f"all {len(data):,} real samples are the reference, so the floor is that of {n_floor:,} of them to the other "
             "half: fewer samples measure greater distances, so it lies above what a perfect generator scores."
         )
     elif n > n_floor:
         yield (
-            f"the floor is measured with {n_floor} real samples, all there are, and the value with {n}: fewer samples "
+            f"the floor is measured with {n_floor:,} real samples, all there are, and the value with {n:,}: fewer samples "
             "measure greater distances, so the two are not quite alike."
         )
     if extractor and min(n, n_floor) <= extractor.dimensions:
         yield (
-            f"{min(n, n_floor)} samples are too few for features of {extractor.dimensions} dimensions: their "
+            f"{min(n, n_floor):,} samples are too few for features of {extractor.dimensions} dimensions: their "
             "covariance is singular, and distances come out too great; give more."
         )
     if extractor and extractor.photographs and (unlike := unlike_photographs(data)):

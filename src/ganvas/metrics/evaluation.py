@@ -289,8 +289,6 @@ def _how_many(what: Samples | Dataset, n: int | None, suitable: int) -> int:
     there = len(what) if isinstance(what, Dataset) else None
     if n is None:
         n = suitable if there is None else min(suitable, there)
-        if n < 2:
-            raise UserError("a set has too few samples to be measured; give at least 4 real ones and 2 to judge.")
     if there is not None and n > there:
         raise UserError(f"n = {n}, but {_name(what)} has only {there} samples; give a smaller n, or leave it out.")
     return n

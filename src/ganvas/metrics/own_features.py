@@ -195,9 +195,10 @@ def _imported(name: str) -> Callable[[np.ndarray], Any]:
 
 
 def _said(error: Exception) -> str:
-    """What it says, and where it was raised."""
+    """What it says, and where it was raised, unless that is in the midst of Python's import."""
     *_, last = traceback.extract_tb(error.__traceback__)
-    return f"{type(error).__name__}: {why(error)} ({Path(last.filename).name}, line {last.lineno})"
+    where = "" if last.filename.startswith("<frozen") else f" ({Path(last.filename).name}, line {last.lineno})"
+    return f"{type(error).__name__}: {why(error)}{where}"
 
 
 def _checked(name: str, found: tuple[Any, ...], n: int) -> Extracted:

@@ -92,8 +92,8 @@ def _table(groups: Mapping[str, list[Record]]) -> str:
     )
     features = sorted({c["final"]["features"] for c in itertools.chain(*groups.values()) if "final" in c})
     remark = (
-        f'<p class="remark">Features: {escape("; ".join(features))}. Beside a value: its 95 % bootstrap interval, or of '
-        "several seeds their standard deviation. The best of each column is bold. Time is that of training alone, "
+        f'<p class="remark">Features: {escape("; ".join(features))}. Beside a value: its 95 % bootstrap interval, or '
+        "of several seeds their standard deviation. The best of each column is bold. Time is that of training alone, "
         "img/s the median of the log.</p>"
         if features
         else ""
