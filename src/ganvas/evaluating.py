@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from safetensors import safe_open
 
 from ganvas import metrics, processes
 from ganvas.data import load
+from ganvas.errors import UserError
 from ganvas.game import Samples, require
 from ganvas.precision import device_for
 from ganvas.run import Run, append_json, open_run
@@ -42,7 +44,7 @@ def of_run(
     nimg = json.loads((at / "state.json").read_text())["clock"]["nimg"]
     trained_on = run.config["data"]
     real = load(trained_on["names"], run.reading) if data in (None, ()) else data
-    terms["figures"] = terms.get("figures") or run.dir
+    terms["figures"] = terms.get("figures") or (run.dir if os.access(run.dir, os.W_OK) else None)
     measured = metrics.evaluate(game, real, metrics=names, device=where, **terms)  # type: ignore[arg-type]
     record = {"what": str(run.dir), "kimg": nimg / 1000, "checkpoint": at.name, "averaging": averaging(run, at)}
     record |= measured
@@ -73,3 +75,5 @@ def keep(run: Run, record: dict[str, Any]) -> None:
         page.write(run.dir)
     except OSError as e:
         record.setdefault("warnings", []).append(f"{run.dir / 'metrics.jsonl'} cannot be written ({e.strerror or e}).")
+    except UserError as e:  # of the report
+        record.setdefault("warnings", []).append(str(e))

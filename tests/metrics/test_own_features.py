@@ -236,7 +236,7 @@ def test_a_function_gives_vectors(code, function):
             r"ganvas_test_code:raises fails on uint8 \[2, 8, 8, 3\]: KeyError: .* \(ganvas_test_code.py, line 21\)",
         ),
         ("absent", r"cannot be imported: AttributeError: .*has no attribute 'absent'"),
-        ("number", "is a int, not a function"),
+        ("number", "is of type int, not a function"),
         ("nothing", r"gives vectors of shape \[\]"),
         ("words", r"gives vectors of type list, not numbers \[2, d\]"),
         ("ragged", r"gives vectors of type list, not numbers"),

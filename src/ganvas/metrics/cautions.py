@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ganvas.data import Dataset
+from ganvas.data import Dataset, Reading
+from ganvas.data.dataset import Names, open_source
+from ganvas.data.sources.base import Source
+from ganvas.data.survey import survey
 from ganvas.metrics.base import Features, Terms
 
 if TYPE_CHECKING:
@@ -26,13 +29,13 @@ def cautions(
         yield f"{data.name} is compared with itself: samples are in both sets, so distances lie below the floor."
     if terms.reference == "all":
         yield (
-            f"all {len(data):,} real samples are the reference, so the floor is that of {n_floor:,} of them to the other "
-            "half: fewer samples measure greater distances, so it lies above what a perfect generator scores."
+            f"all {len(data):,} real samples are the reference, so the floor is that of {n_floor:,} of them to the "
+            "other half: fewer samples measure greater distances, so it lies above what a perfect generator scores."
         )
     elif n > n_floor:
         yield (
-            f"the floor is measured with {n_floor:,} real samples, all there are, and the value with {n:,}: fewer samples "
-            "measure greater distances, so the two are not quite alike."
+            f"the floor is measured with {n_floor:,} real samples, all there are, and the value with {n:,}: fewer "
+            "samples measure greater distances, so the two are not quite alike."
         )
     if extractor and min(n, n_floor) <= extractor.dimensions:
         yield (
@@ -44,6 +47,41 @@ def cautions(
             f"{extractor.name} was learnt from photographs and {data.name} looks like none ({unlike}): it sees little "
             "of what matters there; labelled sets have --features classifier."
         )
+
+
+def skipped(what: Samples | Dataset) -> Iterator[str]:
+    """A sentence where files of a set could not be read."""
+    if isinstance(what, Dataset) and (problems := what.problems):
+        yield (
+            f"{what.name} is measured without {len(problems):,} of its files, which cannot be read; the first, "
+            f"{problems[0].file}: {problems[0].why}."
+        )
+
+
+def recoloured(names: Names, loaded: Dataset) -> Iterator[str]:
+    """A sentence where pictures were made grey, or grey ones RGB, as those are that they are compared with."""
+    if loaded.world is None and survey(_source(names)).grey != (loaded.samples.shape[-1] == 1):
+        yield (
+            f"{loaded.name} is in colour and was made grey, as what it is compared with is: colours do not count here."
+            if loaded.samples.shape[-1] == 1
+            else f"{loaded.name} is grey and what it is compared with is in colour, which sets the two apart by itself."
+        )
+
+
+def refitted(names: Names, loaded: Dataset) -> Iterator[str]:
+    """A sentence where pictures were brought to the size of those that they are compared with."""
+    if loaded.world is not None:
+        return
+    sizes, (height, width) = np.unique(survey(_source(names)).sizes, axis=0), loaded.samples.shape[1:3]
+    if len(sizes) > 1 or (sizes != (height, width)).any():
+        own = "are of several sizes" if len(sizes) > 1 else "are {}x{}".format(*sizes[0])
+        yield f"the pictures of {loaded.name} {own} and were fitted to {height}x{width}."
+
+
+def _source(names: Names) -> Source:
+    source = open_source(names, Reading())
+    assert isinstance(source, Source), "no 2-D world"
+    return source
 
 
 def unlike_photographs(data: Dataset) -> str:

@@ -15,7 +15,7 @@ from ganvas.data.worlds import WORLDS
 from ganvas.errors import UserError
 from ganvas.metrics import CARDS, metric
 from ganvas.metrics.base import Evidence, Features, Metric, Part, Terms, is_labelled
-from ganvas.metrics.cautions import cautions
+from ganvas.metrics.cautions import cautions, recoloured, refitted, skipped
 from ganvas.metrics.features import find_features, is_at_hand
 from ganvas.metrics.passing import show
 from ganvas.metrics.samples import Shown, as_stored, chosen, drawn, halves
@@ -34,6 +34,8 @@ MOST = 10_000
 """Samples that are judged unless more are asked for."""
 MOST_POINTS = 2_500
 """The same of 2-D worlds: as many as VEEGAN and PacGAN draw, for more would find a mode that is all but lost."""
+FEWEST = 4
+"""Real samples: two for each half."""
 FEWEST_CLASSIFIED = 10
 
 _FID = (
@@ -76,7 +78,8 @@ def evaluate(
         UserError: an unknown name, samples of another shape, too few of them, or a metric that does not fit.
     """
     agreed = Terms.of(terms)
-    what, data = _loaded(what, data)
+    metrics = [name.strip() for name in metrics.split(",")] if isinstance(metrics, str) else metrics
+    what, data, named = _loaded(what, data)
     lenient = metrics is not None and "all" in metrics
     classes, left_out = _chosen(metrics, data, agreed)
     if "fid" in classes and agreed.features == "auto" and is_at_hand("inception"):
@@ -109,8 +112,15 @@ def evaluate(
         "resizing": extractor.resizing if extractor else "",
         "weights": extractor.weights if extractor else "",
         "left_out": left_out or "",
-        "notes": [_FID] if "fid" in classes and not (extractor and extractor.is_inception) else [],
-        "warnings": list(cautions(what, data, trial.generated.count, len(trial.floor), extractor, agreed)),
+        "notes": [
+            *([_FID] if "fid" in classes and not (extractor and extractor.is_inception) else []),
+            *dict.fromkeys(note for names, its in named for note in refitted(names, its)),
+        ],
+        "warnings": [
+            *cautions(what, data, trial.generated.count, len(trial.floor), extractor, agreed),
+            *(warning for names, its in named for warning in recoloured(names, its)),
+            *(warning for its in {id(s): s for s in (what, data)}.values() for warning in skipped(its)),
+        ],
     }
     return {key: value for key, value in record.items() if value not in ("", [])}
 
@@ -189,6 +199,10 @@ class Trial:
         half, other = halves(len(data))
         whole = terms.reference == "all"
         suitable = min(MOST if data.world is None else MOST_POINTS, len(data) if whole else len(half))
+        if len(data) < FEWEST:
+            raise UserError(
+                f"{data.name} has too few samples to be held against ({len(data)}); give at least {FEWEST}."
+            )
         n = _how_many(what, terms.n, suitable)
         self.floor = half[:n]
         self.reference = np.arange(len(data)) if whole else other
@@ -252,20 +266,30 @@ def labels_among(what: Dataset, names: tuple[str, ...]) -> np.ndarray | None:
     return np.array([names.index(name) for name in what.label_names])[what.labels]
 
 
-def _loaded(what: Samples | Dataset | Names, data: Dataset | Names) -> tuple[Samples | Dataset, Dataset]:
-    """Both of them loaded, and of one shape: names are loaded at the shape of the other."""
+def _loaded(
+    what: Samples | Dataset | Names, data: Dataset | Names
+) -> tuple[Samples | Dataset, Dataset, list[tuple[Names, Dataset]]]:
+    """Both of them loaded, and of one shape: names are loaded at the shape of the other; and those that were named."""
+    named: list[tuple[Names, Dataset]] = []
     if isinstance(what, str | os.PathLike | Sequence):
-        what = _load(what, data.samples.shape[1:] if isinstance(data, Dataset) else ())
+        names, what = what, _load(what, data.samples.shape[1:] if isinstance(data, Dataset) else ())
+        named.append((names, what))
+    elif not isinstance(what, Dataset) and not hasattr(what, "sample"):
+        raise UserError(
+            f"a {type(what).__name__} cannot be measured; give a run directory, a game that samples (`ganvas.load`), "
+            "or images."
+        )
     ours = what.samples.shape[1:] if isinstance(what, Dataset) else as_stored(what.sample(1, seed=0)).shape[1:]
     if not isinstance(data, Dataset):
-        data = _load(data, ours)
+        names, data = data, _load(data, ours)
+        named.append((names, data))
     theirs = data.samples.shape[1:]
     if ours != theirs:
         raise UserError(
             f"{_name(what)} has {_in_words(ours)} and {data.name} has {_in_words(theirs)}, which cannot be compared; "
             "give data of the same kind, loaded at the same size."
         )
-    return what, data
+    return what, data, named
 
 
 def _load(names: Names, shape: tuple[int, ...]) -> Dataset:
@@ -289,6 +313,8 @@ def _how_many(what: Samples | Dataset, n: int | None, suitable: int) -> int:
     there = len(what) if isinstance(what, Dataset) else None
     if n is None:
         n = suitable if there is None else min(suitable, there)
+    if there is not None and there < 2:
+        raise UserError(f"{_name(what)} has too few samples to be judged ({there}); give at least 2.")
     if there is not None and n > there:
         raise UserError(f"n = {n}, but {_name(what)} has only {there} samples; give a smaller n, or leave it out.")
     return n

@@ -190,14 +190,15 @@ def _imported(name: str) -> Callable[[np.ndarray], Any]:
         if here not in sys.path:
             sys.path.append(here)  # for what the function imports when it is called
     if not callable(found):
-        raise UserError(f"{name} is a {type(found).__name__}, not a function; name a function of images.")
+        raise UserError(f"{name} is of type {type(found).__name__}, not a function; name a function of images.")
     return found
 
 
 def _said(error: Exception) -> str:
-    """What it says, and where it was raised, unless that is in the midst of Python's import."""
+    """What it says, and where it was raised, unless that is not in the person's own code."""
     *_, last = traceback.extract_tb(error.__traceback__)
-    where = "" if last.filename.startswith("<frozen") else f" ({Path(last.filename).name}, line {last.lineno})"
+    elsewhere = last.filename == __file__ or last.filename.startswith("<frozen ")
+    where = "" if elsewhere else f" ({Path(last.filename).name}, line {last.lineno})"
     return f"{type(error).__name__}: {why(error)}{where}"
 
 
