@@ -230,6 +230,24 @@ class Judges(Protocol):
         ...
 
 
+@runtime_checkable
+class Encodes(Protocol):
+    """Maps images to latents."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Latents [n, dim] of samples [n, *shape] in [-1, 1]."""
+        ...
+
+
+@runtime_checkable
+class Moments(Protocol):
+    """Its latents have a known mean and covariance, along whose eigenvectors one can move."""
+
+    def latent_moments(self) -> tuple[Tensor, Tensor]:
+        """Mean [dim] and covariance [dim, dim] of the latents; a `UserError` where they are not known."""
+        ...
+
+
 def require(game: Game, capability: type, verb: str) -> None:
     """A `UserError` that says plainly which verb this game has no answer to."""
     if not isinstance(game, capability):
