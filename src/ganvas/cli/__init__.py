@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "train a system on your images",
     "sample": "draw samples from a trained run",
     "evaluate": "measure a run, or a set of images, against real data",
+    "latent": "steer a trained run: interpolate, add and subtract, follow directions, edit",
     "theory": "measure and draw the theory behind the games",
 }
 SHARED = {
