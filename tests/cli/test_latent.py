@@ -153,6 +153,15 @@ def test_traverses_and_the_sheet():
     assert size("sheet.png")[0] > size("sheet.png")[1] / 2
 
 
+def test_a_traverse_goes_through_its_point():
+    latent("traverse", "run", "--out", "a.png", "--directions", "2", "--at", "woman", "--steps", "3")
+    latent("show", "run", "--at", "woman", "--out", "b.png")
+    page, alone = (np.asarray(Image.open(f).convert("L")) for f in ("a.png", "b.png"))
+    side = 128
+    middle = page[-12 - side : -12, -12 - 2 * side - 2 : -12 - side - 2]
+    assert (middle[::16, ::16] == alone[12 : 12 + 2 * side : 32, 12 : 12 + 2 * side : 32]).all()
+
+
 def test_a_name_means_what_its_number_meant_and_flip_the_other_way():
     latent("traverse", "run", "--out", "a.png", "--directions", "0", "--at", "3")
     latent("traverse", "run", "--out", "b.png", "--directions", "smile", "--at", "3")
@@ -234,7 +243,7 @@ MISTAKES = {
     "a grid is a picture": ("interpolate", "run", "--corners", "1,2,3,4", "--out", "x.gif"),
     "--path curved is none of": (*BETWEEN, "--path", "curved"),
     "--steps 1 is out of range": (*BETWEEN, "--steps", "1"),
-    "10,001 images in one file": (*BETWEEN, "--steps", "10001"),
+    "4,001 images in one file": (*BETWEEN, "--steps", "4001"),
     "--fps 0 is out of range": (*BETWEEN, "--fps", "0", "--out", "x.gif"),
     "give a .png for a picture, or a .gif or .mp4 for a film": (*BETWEEN, "--out", "x.avi"),
     "cannot be written": (*BETWEEN, "--out", "notes.txt/x.png"),

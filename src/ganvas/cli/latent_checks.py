@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ganvas.latent.space import Space
 
-_MOST_IMAGES = 10_000
+_MOST_IMAGES = 4_000
 
 
 def still(out: Path) -> None:

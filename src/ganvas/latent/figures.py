@@ -107,9 +107,14 @@ def font(size: int = _TEXT) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)
 
 
+def enlarged(image: np.ndarray, scale: int) -> np.ndarray:
+    """An image [H, W, C], each of its pixels repeated `scale` times both ways."""
+    return image.repeat(scale, 0).repeat(scale, 1)
+
+
 def tile(image: np.ndarray, scale: int) -> Image.Image:
-    """An image enlarged by repeating its pixels."""
-    large = image.repeat(scale, 0).repeat(scale, 1)
+    """An enlarged image, to be pasted."""
+    large = enlarged(image, scale)
     return Image.fromarray(large[..., 0] if large.shape[-1] == 1 else large)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ganvas.errors import UserError
+from ganvas.latent.figures import enlarged
 from ganvas.report.files import write_atomically
 
 STILLS = (".png", ".jpg", ".jpeg", ".webp")
@@ -53,16 +53,14 @@ def save_film(path: Path | str, frames: np.ndarray, fps: float = 24, bounce: boo
         raise ValueError(
             f"a film takes uint8 frames [T, H, W, 1 or 3], at least one; not {frames.dtype} {frames.shape}"
         )
-    scale = max(1, _SIDE // max(frames.shape[1:3]))
-    frames = frames.repeat(scale, 1).repeat(scale, 2)
     if bounce:
         frames = np.concatenate([frames, frames[-2:0:-1]])
-    content = _gif(frames, fps) if path.suffix.lower() == ".gif" else _mp4(frames, fps)
-    return write_atomically(path, content)
+    write = _gif if path.suffix.lower() == ".gif" else _mp4
+    return write_atomically(path, write(frames, fps, max(1, _SIDE // max(frames.shape[1:3]))))
 
 
-def _gif(frames: np.ndarray, fps: float) -> bytes:
-    pictures = [_palette(frame) for frame in frames]
+def _gif(frames: np.ndarray, fps: float, scale: int) -> bytes:
+    pictures = [_palette(enlarged(frame, scale)) for frame in frames]
     written = io.BytesIO()
     hundredths = max(2, round(100 / fps))  # players slow down what is quicker than 50 frames a second
     pictures[0].save(
@@ -77,23 +75,22 @@ def _palette(frame: np.ndarray) -> Image.Image:
     return Image.fromarray(frame).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
 
 
-def _mp4(frames: np.ndarray, fps: float) -> bytes:
+def _mp4(frames: np.ndarray, fps: float, scale: int) -> bytes:
     import av
 
-    frames = np.repeat(frames, 3, -1) if frames.shape[-1] == 1 else frames
-    odd = frames.shape[1] % 2, frames.shape[2] % 2  # H.264 with quartered colour takes even sides
-    frames = np.pad(frames, ((0, 0), (0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
     written = io.BytesIO()
     with av.open(written, "w", format="mp4") as film:
         stream = film.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options={"crf": "16"})
-        stream.height, stream.width = frames.shape[1:3]
+        stream.height, stream.width = _even(enlarged(frames[0], scale)).shape[:2]
         stream.pix_fmt = "yuv420p"
-        for packet in _packets(stream, (av.VideoFrame.from_ndarray(frame, format="rgb24") for frame in frames)):
-            film.mux(packet)
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(_even(enlarged(frame, scale)), format="rgb24")
+            film.mux(stream.encode(picture))
+        film.mux(stream.encode())
     return written.getvalue()
 
 
-def _packets(stream, frames) -> Iterable:
-    for frame in frames:
-        yield from stream.encode(frame)
-    yield from stream.encode()
+def _even(frame: np.ndarray) -> np.ndarray:
+    """RGB of even sides, which H.264 with quartered colour resolution takes: an odd side's last row is repeated."""
+    rgb = np.repeat(frame, 3, -1) if frame.shape[-1] == 1 else frame
+    return np.pad(rgb, ((0, rgb.shape[0] % 2), (0, rgb.shape[1] % 2), (0, 0)), mode="edge")
