@@ -11,7 +11,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 from ganvas.cli.words import console, parse, words_first
 from ganvas.errors import UserError, did_you_mean
 
-Run = Annotated[Positional[Path], arg(metavar="RUN")]
+Run = Annotated[Positional[Path], arg(metavar="RUN", help="A run directory, or a checkpoint inside it.")]
 By = Literal["auto", "covariance", "response"]
 
 
