@@ -1,0 +1,106 @@
+"""What the verbs of `ganvas latent` share: checks of what was typed, the run that was named, and what is said."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganvas.errors import UserError
+from ganvas.latent.film import FASTEST, is_film
+from ganvas.latent.store import Names, demand_name, is_name
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ganvas.latent.space import Space
+
+_MOST_IMAGES = 4_000
+
+
+def still(out: Path) -> None:
+    """Demands a picture that does not move."""
+    if is_film(out):
+        raise UserError(f"--out {out}: this is one picture; give a .png.")
+
+
+def fps(value: float) -> None:
+    if not 0 < value <= FASTEST:
+        raise UserError(f"--fps {value:g} is out of range; give a number above 0 and up to {FASTEST}.")
+
+
+def steps(asked: int | None, default: int) -> int:
+    if asked is not None and asked < 2:
+        raise UserError(f"--steps {asked} is out of range; give at least 2, the two ends.")
+    return asked or default
+
+
+def few(images: int) -> None:
+    """Demands that no more images are asked for than a picture or a film can hold."""
+    if images > _MOST_IMAGES:
+        raise UserError(f"These are {images:,} images in one file, and {_MOST_IMAGES:,} are the most; ask for less.")
+
+
+def length(value: float, option: str) -> None:
+    if not 0 < value < math.inf:
+        raise UserError(f"{option} {value:g} is out of range; give a number of standard deviations above 0.")
+
+
+def listed(text: str, option: str) -> list[str]:
+    """The directions in a list, numbers or names."""
+    found = [part.strip() for part in text.split(",")]
+    if bad := [part for part in found if not part.isdecimal() and not is_name(part)]:
+        raise UserError(f"{option} {text}: {bad[0]!r} is no direction; give numbers and names, as in 0,1,smile.")
+    if twice := [part for part in found if found.count(part) > 1]:
+        raise UserError(f"{option} {text}: {twice[0]} is there twice.")
+    return found
+
+
+def saving(options: Any) -> None:
+    """Tells now what would otherwise fail after the work."""
+    if options.save is not None:
+        demand_name(options.save)
+        names_of(options.run).demand_free("vectors", options.save, options.force)
+
+
+def save_vector(space: Space, options: Any, z: Tensor, source: str) -> None:
+    if options.save is not None:
+        notes = {"from": source, "checkpoint": space.checkpoint.name}
+        space.names.save_vector(options.save, z.tolist(), force=options.force, **notes)
+
+
+def names_of(run: Path) -> Names:
+    from ganvas.run import open_run
+
+    return Names(open_run(run)[0].dir)
+
+
+def space(options: Any) -> Space:
+    """The latent space of the run that was named, with the pictures that were given."""
+    pointing = getattr(options, "pointing", None)
+    images = _images(pointing.image) if pointing else {}
+    from ganvas.latent.space import Space
+
+    if pointing is None:
+        return Space(options.run, options.device)
+    return Space(options.run, pointing.device, images, pointing.fit)
+
+
+def _images(texts: tuple[str, ...]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, equals, file = text.partition("=")
+        if not equals or not is_name(name):
+            name, file = Path(text).stem, text
+        if not is_name(name):
+            raise UserError(f"--image {text}: {name!r} cannot stand in arithmetic; name it, as in --image me={text}.")
+        if name in found:
+            raise UserError(f"--image {text}: {name} is there twice; name it, as in --image other={file}.")
+        found[name] = Path(file)
+    return found
+
+
+def said(file: Path) -> None:
+    """The file that was written, alone on standard output."""
+    sys.stdout.write(f"{file}\n")

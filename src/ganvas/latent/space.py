@@ -1,0 +1,156 @@
+"""The latent space of one run: what a person may point at in it, and what it looks like there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas.data.pictures import Fit, Framing, Unreadable, frame, open_picture
+from ganvas.errors import UserError
+from ganvas.game import Encodes, Game, Moments, Samples, require
+from ganvas.latent import cached
+from ganvas.latent.directions import (
+    RESPONSE_LATENTS,
+    Directions,
+    eigen_directions,
+    prior_covariance,
+    response_directions,
+)
+from ganvas.latent.expressions import Expression, Operand, Seed, parse_list
+from ganvas.latent.store import Names
+from ganvas.precision import device_for
+from ganvas.priors import Prior
+from ganvas.report.grid import to_uint8
+from ganvas.run import open_run
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Space:
+    """A run's latents: seeds, saved names, images where it encodes them, and directions.
+
+    Args:
+        run: a run directory, or a checkpoint inside it.
+        device: auto, cpu, cuda or cuda:N.
+        images: pictures that may be named in expressions, by the name for each.
+        fit: how pictures of another size are fitted: crop, pad or stretch; None refuses them.
+
+    Raises:
+        UserError: a run whose game has no prior, or makes points; an image that it cannot encode.
+    """
+
+    def __init__(
+        self,
+        run: Path | str,
+        device: str = "cpu",
+        images: Mapping[str, Path | str] | None = None,
+        fit: Fit | None = None,
+    ):
+        self.run, at = open_run(run)
+        self.checkpoint = at or self.run.latest()
+        self.names = Names(self.run.dir)
+        game: Any = self.run.game(self.checkpoint, device_for(device))
+        require(game, Samples, "latent")
+        self.game: Game = game
+        self._generate = game.generate
+        if not self.game.data.is_image:
+            raise UserError(
+                f"{self.run.dir} makes points of a 2-D world, which have no pictures to put side by side; "
+                "its report.html draws them."
+            )
+        self.prior: Prior = game.prior
+        self.dim = self.prior.dim
+        self._encoded = {name: self._encode(Path(file), fit) for name, file in (images or {}).items()}
+        for name in self._encoded:
+            if any(row["name"] == name for row in self.names.listed()):
+                raise UserError(f"--image {name}: that name is taken in {self.names.file}; give another, NAME=FILE.")
+
+    @property
+    def centre(self) -> Tensor:
+        """The prior's mean [d]."""
+        return self.prior.seeded(1, 0, self.game.device, truncation=0.0)[0]
+
+    def latent(self, operand: Operand) -> Tensor:
+        """The latent [d] of a seed, an image that was given, or a saved vector."""
+        if isinstance(operand, Seed):
+            return self.prior.seeded(operand.index + 1, operand.seed, self.game.device)[operand.index]
+        if operand.name in self._encoded:
+            return self._encoded[operand.name]
+        return torch.tensor(self.names.vector(operand.name, self.dim), device=self.game.device)
+
+    def value(self, expression: Expression) -> Tensor:
+        """The latent [d] that an expression of averages gives."""
+        terms = [t.weight * torch.stack([self.latent(o) for o in t.operands]).mean(0) for t in expression.terms]
+        return torch.stack(terms).sum(0)
+
+    def latents(self, text: str) -> Tensor:
+        """[n, d] of expressions with commas between, such as `3, 0:17, avg(1,2)`."""
+        return torch.stack([self.value(e) for e in parse_list(text)])
+
+    def images(self, z: Tensor) -> NDArray[np.uint8]:
+        """uint8 [..., H, W, C] of latents [..., d]."""
+        if z.shape[-1] != self.dim:
+            raise UserError(f"A vector has {z.shape[-1]} numbers, and the latents of {self.run.dir} have {self.dim}.")
+        flat = z.reshape(-1, self.dim).to(self.game.device, torch.float32)
+        made = to_uint8(self._generate(flat))
+        return made.reshape(*z.shape[:-1], *made.shape[1:])
+
+    def directions(self, by: str = "auto") -> Directions:
+        """Of the latents' learned covariance where the game has one ("auto"), else of the generator's response.
+
+        The response of a checkpoint is measured once and kept beside it, in the run.
+        """
+        if by == "auto":
+            learned = isinstance(self.game, Moments) and self.prior.kind not in ("normal", "uniform")
+            by = "covariance" if learned else "response"
+        if by == "covariance":
+            if not isinstance(self.game, Moments):
+                raise UserError(
+                    f"{self.game.name} learns no covariance of its latents; "
+                    "leave --by out to follow the generator's response."
+                )
+            return eigen_directions(self.game.latent_moments()[1])
+        return cached.response(self.run.dir, self.checkpoint, self._response).to(self.game.device)
+
+    def _response(self) -> Directions:
+        z = self.prior.seeded(RESPONSE_LATENTS, 0, self.game.device)
+        return response_directions(self._generate, z, prior_covariance(self.game))
+
+    def direction(self, name: str, found: Directions | None = None) -> Tensor:
+        """[d], one unit of strength of a direction: of the number `name` among those found, or of that name."""
+        if name.isdecimal() and len(name) < 10:
+            found = found or self.directions()
+            if int(name) >= len(found):
+                raise UserError(f"There is no direction {name}; they are numbered 0 to {len(found) - 1}.")
+            return found.vectors[int(name)] * found.scales[int(name)]
+        return torch.tensor(self.names.direction(name, self.dim), device=self.game.device)
+
+    def _encode(self, file: Path, fit: Fit | None) -> Tensor:
+        """The latent [d] of a picture file."""
+        if not isinstance(self.game, Encodes):
+            raise UserError(
+                f"{self.game.name} cannot encode images, it only makes them: leave --image out, and name seeds."
+            )
+        channels, height, width = self.game.data.shape
+        framing = Framing(height, width, channels)
+        if fit is not None:
+            framing = replace(framing, fit=fit)
+        try:
+            with open_picture(file) as picture:
+                if fit is None and picture.size != (width, height):
+                    raise UserError(
+                        f"{file} is {picture.width} x {picture.height}, and images of this run are {width} x {height} "
+                        f"(width x height); --fit {' or '.join(get_args(Fit)[:3])} makes it so."
+                    )
+                pixels = frame(picture, framing)
+        except (OSError, Unreadable) as e:
+            raise UserError(f"{file} cannot be read ({getattr(e, 'strerror', None) or e}).") from None
+        x = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 127.5 - 1
+        return self.game.encode(x[None].to(self.game.device))[0]
