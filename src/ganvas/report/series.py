@@ -22,7 +22,7 @@ _TITLES = {
     "memory_gb": "Memory (GB)",
     **{card.name: card.title[:1].upper() + card.title[1:] for card in CARDS.values()},
 }
-_FROM_ZERO = ("img_per_s", "memory_gb")  # a wobble of one percent shall look like one
+_FROM_ZERO = ("img_per_s", "memory_gb", "diversity")  # a wobble of one percent shall look like one
 _FIRST = ("convergence", "wasserstein", "loss")  # a measure of convergence says more than losses that fight
 _VERDICTS = ("D(x)", "D(G(z))", "L(x)", "L(G(z))")
 _LAST = ("grad_norm", "lr", "img_per_s", "memory_gb")
