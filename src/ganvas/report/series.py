@@ -16,6 +16,7 @@ _TITLES = {
     "loss": "Losses",
     "D": "Verdicts of D",
     "L": "Energies",
+    "k_t": "k_t",
     "grad_norm": "Gradient norms",
     "lr": "Learning rates",
     "img_per_s": "Speed (img/s)",
