@@ -21,6 +21,10 @@ from ganvas.recorder import Recorder
 from ganvas.report.logs import Record
 
 
+class Stopped(UserError):
+    """An alarm that `--stop-on` names: the run ends with a checkpoint."""
+
+
 class Diverged(UserError):
     """A loss or a weight that is infinite or not a number: the run stops and keeps its last good state."""
 
@@ -40,6 +44,7 @@ def conduct(
 
     Raises:
         Diverged: a loss or a weight is not finite.
+        Stopped: an alarm began that `--stop-on` names, with a checkpoint written.
         UserError: the run directory cannot be written, because the disk is full say.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, with a checkpoint written. Each says where the run goes on.
     """
@@ -50,7 +55,8 @@ def conduct(
             for _ in play(game, stream, session):
                 finished = session.clock.nimg >= session.settings.kimg * 1000
                 # settled here alone: a wish that comes later in this round would end some processes and not others
-                session.stop = processes.any_rank(wish.stop, session.device) and not finished
+                alarmed = bool(recorder and recorder.watcher.stop)
+                session.stop = processes.any_rank(wish.stop or alarmed, session.device) and not finished
                 due = finished or session.stop or is_due(session, every_kimg)
                 if due or session.device.type == "cpu":  # asking a GPU would make it wait
                     demand_finite(game, session, thoroughly=due)
@@ -64,7 +70,8 @@ def conduct(
                     if recorder and at:
                         recorder.snapshot(at, measured)
             if recorder:
-                recorder.end("interrupted" if session.stop else "finished")
+                ending = "stopped" if recorder.watcher.stop else "interrupted"
+                recorder.end(ending if session.stop else "finished")
     except (UserError, OSError) as e:
         if recorder is None:
             raise
@@ -73,6 +80,8 @@ def conduct(
         kind = type(e) if isinstance(e, UserError) else UserError
         raise kind(f"{why} {recorder.last_good()}") from e
     if session.stop:
+        if recorder and recorder.watcher.stop:
+            raise Stopped(f"{recorder.watcher.stop} {recorder.last_good()}")
         raise KeyboardInterrupt(recorder.last_good() if recorder else "")
 
 

@@ -41,6 +41,7 @@ class Settings:
     clip: float = setting(0.0, "largest norm of a player's gradient; 0 = off", low=0)
     lr_schedule: Literal["constant", "linear", "cosine"] = setting("constant", "how learning rates fall")
     lr_warmup_kimg: float = setting(0.0, "learning rates rise from 0 over this", low=0)
+    stop_on: str = setting("", "alarms at which the run ends, as in spike,collapse (docs/watching.md)")
 
 
 class Data(Protocol):

@@ -274,6 +274,16 @@ class Moments(Protocol):
         ...
 
 
+@runtime_checkable
+class Lipschitz(Protocol):
+    """Has a critic that means to be Lipschitz, so that its scores measure a distance."""
+
+    lipschitz: float | None
+    """The norm that its gradient is drawn to; None where it is bounded by some constant, whatever that is."""
+    D: Any
+    """The critic itself, differentiable: scores [n] or [n, 1] of samples [n, *shape]."""
+
+
 def require(game: Game, capability: type, verb: str) -> None:
     """A `UserError` that says plainly which verb this game has no answer to."""
     if not isinstance(game, capability):

@@ -16,6 +16,7 @@ from ganvas.data import Dataset, Reading
 from ganvas.engine import Settings
 from ganvas.errors import UserError
 from ganvas.game import Game
+from ganvas.monitor import kinds
 from ganvas.precision import choose, device_for
 
 
@@ -74,6 +75,7 @@ def plan(request: Request) -> Plan:
     demand_enough(dataset, game_config.batch)
     demand_metrics(request.metrics, request.terms, dataset, device)
     settings = config.replace(Settings(kimg=cls.budget_kimg(dataset.spec)), engine, "train")
+    kinds(settings.stop_on)
     precision = choose(settings.precision, device, worthwhile=dataset.spec.is_image)
     memory_format = cls.memory_format if settings.memory_format == "auto" else settings.memory_format
     settings = replace(

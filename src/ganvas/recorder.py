@@ -17,6 +17,7 @@ from ganvas.game import Game, Judges, Samples
 from ganvas.report import grid, logs, page, series, terminal
 from ganvas.report.logs import Record
 from ganvas.run import Run, append_json, write_checkpoint
+from ganvas.watcher import Watcher
 
 GRID = 64
 POINTS = 2500
@@ -32,6 +33,7 @@ class Recorder:
         title = f"{run.game_name} on {dataset.name} · {session.precision} on {session.device} · {run.dir}"
         self.display = terminal.display(session.settings.kimg, title, quiet)
         self.watch = Stopwatch()
+        self.watcher = Watcher(run, game, dataset, session, self.display.note)
         self._told: set[Problem] = set()
         self.board: Any = None
         self._ticked = (session.clock.nimg, 0.0, session.progress.kimg)
@@ -62,6 +64,7 @@ class Recorder:
         if resumed is not None:
             self.log({"event": "resumed", "kimg": kimg, "from": resumed.name})
             self.display.note(f"resumed from {resumed} at {kimg:.3f} kimg")
+            self.watcher.remember()
         else:
             with averaged(self.game):
                 self._reals()
@@ -94,6 +97,7 @@ class Recorder:
         self.display.tick(record)
         for key, value in record.items():
             self.board.add_scalar(key, value, clock.nimg)
+        self.watcher.tick(record)
 
     def checkpoint(self) -> Path:
         """Writes a checkpoint. The clock of play stands still from here to the end of the snapshot."""
@@ -109,7 +113,10 @@ class Recorder:
         assert self.game.training == before
         if measured is not None:
             self._tell(measured, at)
-        self.log({"event": "snapshot", "kimg": self.session.progress.kimg, "checkpoint": at.name})
+        figures = self.watcher.snapshot()
+        for key, value in figures.items():
+            self.board.add_scalar(key, value, self.session.clock.nimg)
+        self.log({"event": "snapshot", "kimg": self.session.progress.kimg, "checkpoint": at.name, **figures})
         if picture is not None:
             self.display.note(f"{at.relative_to(self.run.dir)} and {picture.relative_to(self.run.dir)} written")
         self.board.flush()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ganvas.report.charts import line_chart, linear_axis, value_axis
+from ganvas.report.charts import Span, line_chart, linear_axis, value_axis
 from ganvas.report.series import Chart, Series
 
 finite = st.floats(-1e9, 1e9, allow_subnormal=False)
@@ -82,6 +82,18 @@ def test_little_data_makes_a_sound_chart(points: tuple[tuple[float, float], ...]
     html = line_chart(Chart("Losses", (Series("D", points),)), points[-1][0] if points else 0.0)
     assert "nan%" not in html
     assert len(list(svg_of(html).iter("text"))) >= 4
+
+
+def test_a_span_is_shaded_from_its_start_to_its_end_and_never_beyond_the_plot():
+    spans = (Span(1.0, 3.0, "<spike>"), Span(4.0, 4.0, "now"), Span(9.0, 9.0, "later"))
+    html = line_chart(Chart("Losses", (Series("D", ((0.0, 0.0), (4.0, 1.0))),)), 4.0, spans=spans)
+    svg = svg_of(html)
+    assert [(r.attrib["x"], r.attrib["width"]) for r in svg.iter("rect")] == [
+        ("25.00%", "50.00%"),
+        ("100.00%", "0.00%"),
+        ("100.00%", "0.00%"),
+    ]
+    assert [t.text for t in svg.iter("title")] == ["<spike>", "now", "later"]
 
 
 def test_hover_data_and_names_are_escaped():

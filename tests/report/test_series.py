@@ -5,7 +5,7 @@ import math
 from ganvas.report.series import Series, best, log_charts, metric_charts, thin
 
 
-def test_figures_are_charted_by_family_losses_first_and_speed_last():
+def test_figures_are_charted_by_family_what_says_most_first_and_speed_last():
     records = [
         {
             "kimg": k,
@@ -21,12 +21,19 @@ def test_figures_are_charted_by_family_losses_first_and_speed_last():
     ]
     charts = log_charts(records)
     assert [(c.title, [s.name for s in c.series]) for c in charts] == [
-        ("Losses", ["G", "D"]),
         ("Wasserstein", ["Wasserstein"]),
+        ("Losses", ["G", "D"]),
         ("Learning rates", ["G"]),
         ("Speed (img/s)", ["Speed (img/s)"]),
     ]
-    assert charts[0].series[1].points == ((1.0, 3.0), (2.0, 3.0))
+    assert charts[1].series[1].points == ((1.0, 3.0), (2.0, 3.0))
+
+
+def test_a_measure_of_convergence_comes_before_all():
+    (record,) = [{"kimg": 1, "loss/D": 1, "D(x)": 0.8, "wasserstein": 2, "D(G(z))": 0.2, "convergence": 0.1}]
+    charts = log_charts([record])
+    assert [c.title for c in charts] == ["Convergence", "Wasserstein", "Losses", "Verdicts of D"]
+    assert [s.name for s in charts[-1].series] == ["D(x)", "D(G(z))"]
 
 
 def test_a_limit_is_the_reference_of_what_it_limits():

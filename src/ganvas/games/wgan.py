@@ -40,6 +40,8 @@ class WGAN(TwoPlayer):
 
     Config = WGANConfig
     judges = "score"
+    lipschitz = None
+    """Clipping bounds the gradient by some constant, not by 1: it is measured, and any will do."""
 
     def __init__(self, config: Any, data: DataSpec):
         super().__init__(config, data)

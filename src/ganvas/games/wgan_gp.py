@@ -46,6 +46,7 @@ class WGANGP(TwoPlayer):
 
     def __init__(self, config: Any, data: DataSpec):
         super().__init__(config, data)
+        self.lipschitz = config.gp_target
         self.turns = [Turn(("D",), self.critic, repeat=config.critic_steps), Turn(("G",), self.generator)]
 
     def critic(self, b: Batch) -> tuple[Tensor, Aux]:

@@ -75,12 +75,27 @@ def kimg_axis(last_kimg: float) -> tuple[float, tuple[float, ...]]:
     return end, tuple(t for t in linear_axis(0.0, end, about=6).ticks if t <= end * 1.0001)
 
 
+@dataclass(frozen=True)
+class Span:
+    """A stretch of the axis that is shaded, such as an alarm, and what is said of it."""
+
+    start: float
+    end: float
+    said: str
+
+
 def line_chart(
-    chart: Chart, last_kimg: float, marks: Sequence[float] = (), beneath: str = "", unit: str = "kimg"
+    chart: Chart,
+    last_kimg: float,
+    marks: Sequence[float] = (),
+    beneath: str = "",
+    unit: str = "kimg",
+    spans: Sequence[Span] = (),
 ) -> str:
     """An HTML figure of one chart over 0 to `last_kimg`, or to as many of another unit.
 
-    `marks` are kimg where a dashed line says that the run resumed; `beneath` is HTML under the plot, as wide as it.
+    `marks` are kimg where a dashed line says that the run resumed, and `spans` are shaded; `beneath` is HTML under the
+    plot, as wide as it.
     """
     end, ticks = kimg_axis(last_kimg)
     curves = [thin(s) for s in chart.series]
@@ -111,7 +126,7 @@ def line_chart(
         f'<figure class="chart" data-chart="{data}">'
         f'<figcaption><h3>{escape(chart.title)}{scale}</h3><ul class="legend">{"".join(legend)}</ul></figcaption>'
         f'<div class="plot"><svg role="img" aria-label="{escape(_said(chart, unit))}">'
-        f"{_grid(axis, ticks, end)}{resumed}"
+        f"{_grid(axis, ticks, end)}{_shades(spans, end)}{resumed}"
         '<svg viewBox="0 0 100 100" preserveAspectRatio="none" width="100%" height="100%">'
         f"{lines}</svg>{dots}</svg></div>"
         f"{beneath}{_remarks(chart, axis)}</figure>"
@@ -129,6 +144,17 @@ def _grid(axis: Axis, kimg_ticks: Sequence[float], end: float) -> str:
         f'<text class="x" x="{100 * t / end:.2f}%" y="100%" dy="1.6em">{_text(t)}</text>' for t in kimg_ticks
     )
     return f"{rows}{columns}"
+
+
+def _shades(spans: Sequence[Span], end: float) -> str:
+    """Each span with an edge where it starts, so that one of no width is seen."""
+    return "".join(
+        f'<g class="alarm"><title>{escape(s.said)}</title>'
+        f'<rect x="{start:.2f}%" width="{max(min(100 * s.end / end, 100) - start, 0):.2f}%" y="0" height="100%"/>'
+        f'<line x1="{start:.2f}%" x2="{start:.2f}%" y1="0" y2="100%"/></g>'
+        for s in spans
+        for start in [min(100 * s.start / end, 100)]
+    )
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:

@@ -8,8 +8,8 @@ from importlib import resources
 from pathlib import Path
 
 from ganvas.errors import UserError
-from ganvas.report import gallery, tables
-from ganvas.report.charts import line_chart
+from ganvas.report import alarms, gallery, tables
+from ganvas.report.charts import Span, line_chart
 from ganvas.report.files import write_atomically
 from ganvas.report.logs import kimg_of
 from ganvas.report.run_files import RunFiles
@@ -39,6 +39,7 @@ def render(run_dir: Path) -> str:
             tables.cards(run),
             section("Samples", gallery.samples(run)),
             section("Curves", _curves(run)),
+            section("Alarms", alarms.table(run.events)),
             section("Metrics", _metrics(run)),
             section("Configuration", tables.configuration(run), "columns"),
             section("History", tables.history(run)),
@@ -71,12 +72,15 @@ def _header(run: RunFiles, title: str) -> str:
 
 
 def _curves(run: RunFiles) -> str:
-    charts = log_charts(run.records)
+    charts = log_charts([*run.records, *run.snapshot_events])
     if not charts:
         return ""
-    large = line_chart(charts[0], run.kimg, run.resumed_at_kimg, gallery.thumbnails(run))
+    told = alarms.told(run.events)
+    spans = [Span(a.since, run.kimg if a.until is None else a.until, f"{a.kind}: {a.saw}") for a in told]
+    large = line_chart(charts[0], run.kimg, run.resumed_at_kimg, gallery.thumbnails(run), spans=spans)
     small = "".join(line_chart(c, run.kimg, run.resumed_at_kimg) for c in charts[1:])
     resumed = " At a dashed line the run was resumed." if run.resumed_at_kimg else ""
+    resumed += " A shaded span is an alarm, told below." if told else ""
     return (
         f'<div class="wide">{large}</div><div class="charts">{small}</div>'
         f'<p class="remark">The axis of every chart counts thousand real images shown (kimg).{resumed}</p>'

@@ -11,7 +11,13 @@ from typing import Any
 from ganvas.report import logs, pictures
 from ganvas.report.logs import Record, is_number, kimg_of
 
-_ENDINGS = {"finished": "finished", "interrupted": "interrupted", "failed": "failed", "resumed": "in progress"}
+_ENDINGS = {
+    "finished": "finished",
+    "interrupted": "interrupted",
+    "stopped": "stopped",
+    "failed": "failed",
+    "resumed": "in progress",
+}
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,11 @@ class RunFiles:
     @property
     def resumed_at_kimg(self) -> list[float]:
         return [kimg_of(e) for e in self.events if e["event"] == "resumed"]
+
+    @property
+    def snapshot_events(self) -> list[Record]:
+        """The events that carry what was measured at snapshots (`diversity`, ...)."""
+        return [e for e in self.events if e["event"] == "snapshot"]
 
     def latest(self, key: str) -> float | None:
         """The last finite value of a figure of the log."""

@@ -14,13 +14,18 @@ Points = tuple[tuple[float, float], ...]
 _NOT_DRAWN = {"kimg", "nimg", "round", "elapsed_s", "sec_per_kimg"}
 _TITLES = {
     "loss": "Losses",
+    "D": "Verdicts of D",
+    "L": "Energies",
+    "k_t": "k_t",
     "grad_norm": "Gradient norms",
     "lr": "Learning rates",
     "img_per_s": "Speed (img/s)",
     "memory_gb": "Memory (GB)",
     **{card.name: card.title[:1].upper() + card.title[1:] for card in CARDS.values()},
 }
-_FROM_ZERO = ("img_per_s", "memory_gb")  # a wobble of one percent shall look like one
+_FROM_ZERO = ("img_per_s", "memory_gb", "diversity")  # a wobble of one percent shall look like one
+_FIRST = ("convergence", "wasserstein", "loss")  # a measure of convergence says more than losses that fight
+_VERDICTS = ("D(x)", "D(G(z))", "L(x)", "L(G(z))")
 _LAST = ("grad_norm", "lr", "img_per_s", "memory_gb")
 HIGHER_IS_BETTER = {card.name for card in CARDS.values() if card.higher_is_better}
 
@@ -52,21 +57,25 @@ def title_of(key: str) -> str:
 
 
 def log_charts(records: Sequence[Record]) -> list[Chart]:
-    """Losses first, then the game's own figures, then what is seldom looked at.
+    """What says most first (`_FIRST`), then the game's own figures, then what is seldom looked at.
 
-    `family/name` figures share a chart; any other has its own. `modes_of` is the reference of `modes`.
+    `family/name` figures share a chart, and so do `D(x)` and `D(G(z))`; any other has its own. `modes_of` is the
+    reference of `modes`.
     """
     keys = dict.fromkeys(k for r in records for k, v in r.items() if k not in _NOT_DRAWN and is_number(v))
     families: dict[str, list[Series]] = {}
     for key in keys:
-        family, _, name = key.partition("/")
+        family, _, name = (key.partition("(")[0], "", key) if key in _VERDICTS else key.partition("/")
         base = key.removesuffix("_of")
         limit = base != key and base in keys
         points = tuple((kimg_of(r), float(r[key])) for r in records if is_number(r.get(key)))
         families.setdefault(base if limit else family, []).append(
             Series("at most" if limit else name or title_of(key), points, reference=limit)
         )
-    rank = {"loss": -1, **{family: i + 1 for i, family in enumerate(_LAST)}}
+    rank = {
+        **{family: i - len(_FIRST) for i, family in enumerate(_FIRST)},
+        **{family: i + 1 for i, family in enumerate(_LAST)},
+    }
     order = sorted(families, key=lambda f: rank.get(f, 0))
     return [Chart(title_of(f), tuple(families[f]), from_zero=f in _FROM_ZERO) for f in order]
 

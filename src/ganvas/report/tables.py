@@ -159,7 +159,7 @@ def _plain(value: Any) -> str:
 def history(run: RunFiles) -> str:
     """What happened besides training: resumes, endings, and warnings (of a repeated one, the first and how often)."""
     told: list[tuple[float, str, str]] = [
-        (kimg_of(e), str(e["event"]), _why(e)) for e in run.events if e["event"] != "snapshot"
+        (kimg_of(e), str(e["event"]), _why(e)) for e in run.events if e["event"] not in ("snapshot", "alarm", "calm")
     ]
     warnings: dict[str, list[float]] = {}
     for record in run.records:
