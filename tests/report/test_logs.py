@@ -77,3 +77,8 @@ def test_the_later_of_two_equal_evaluations_stands_and_others_add_up(tmp_path: P
         for m in logs.read_metrics(tmp_path)
     ]
     assert found == [(10, "f", {"fd": 8, "kid": 1}), (10, "g", {"fd": 7}), (20, "f", {"fd": 2})]
+
+
+def test_a_warning_supersedes_nothing(tmp_path: Path):
+    write(tmp_path / "log.jsonl", {"kimg": 1}, {"kimg": 2, "loss/D": 0.2}, {"warning": "a file was skipped", "kimg": 2})
+    assert kimgs(logs.read(tmp_path)[0]) == [1, 2, 2]

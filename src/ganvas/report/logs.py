@@ -19,7 +19,7 @@ def read(run_dir: Path) -> tuple[list[Record], list[Record]]:
     """The ticks and the events of `log.jsonl` that stand, in order; empty lists where there is no log.
 
     A resume at `kimg` k supersedes every earlier line beyond k. A tick that does not lie beyond an earlier one
-    supersedes that one too: the resume between them was torn.
+    supersedes that one too: the resume between them was torn. A warning supersedes nothing.
     """
     records: list[Record] = []
     events: list[Record] = []
@@ -31,7 +31,7 @@ def read(run_dir: Path) -> tuple[list[Record], list[Record]]:
                 events = [e for e in events if kimg_of(e) <= kimg]
             events.append(line)
         elif "kimg" in line:
-            while records and kimg_of(records[-1]) >= kimg:
+            while "warning" not in line and records and kimg_of(records[-1]) >= kimg:
                 records.pop()
             records.append(line)
     return records, events
