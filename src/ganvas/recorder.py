@@ -35,6 +35,7 @@ class Recorder:
         self.watch = Stopwatch()
         self.watcher = Watcher(run, game, dataset, session, self.display.note)
         self._told: set[Problem] = set()
+        self._noted: set[str] = set()
         self.board: Any = None
         self._ticked = (session.clock.nimg, 0.0, session.progress.kimg)
         self._earlier_s = session.clock.seconds
@@ -166,6 +167,10 @@ class Recorder:
         """Keeps an evaluation, and shows it."""
         told = {"kimg": self.session.progress.kimg, "checkpoint": at.name, "averaging": averaging(self.run, at)}
         append_json(self.run.dir / "metrics.jsonl", told | measured)
+        for note in measured.get("notes", []):
+            if note not in self._noted:
+                self._noted.add(note)
+                self.display.note(note)
         for metric, result in measured["metrics"].items():
             self.board.add_scalar(f"metrics/{metric}", result["value"], self.session.clock.nimg)
             floor = f" (real against real {result['floor']:.3g})" if "floor" in result else ""
