@@ -33,6 +33,8 @@ bench: .venv/.ready  ## benchmarks: ratios in one run; see benchmarks/results.md
 	$(BIN)/python benchmarks/began_step.py
 	$(BIN)/python benchmarks/stream.py
 	$(BIN)/python benchmarks/augment.py
+	$(BIN)/python benchmarks/evaluate.py
+	$(BIN)/python benchmarks/frechet.py
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache
