@@ -137,6 +137,21 @@ def test_one_that_diverges_is_a_result_too(tmp_path, monkeypatch):
     )
 
 
+def test_a_full_disk_is_no_result_and_the_comparison_goes_on_afterwards(tmp_path, monkeypatch):
+    train = comparing.training.train
+
+    def full(request, quiet):
+        train(request, quiet=quiet)
+        raise UserError("The disk is full.")
+
+    monkeypatch.setattr(comparing.training, "train", full)
+    with pytest.raises(UserError, match="full"):
+        Comparison.begin(tmp_path / "it", ASKED).play(quiet=True)
+    monkeypatch.setattr(comparing.training, "train", train)
+    record = Comparison.begin(tmp_path / "it", ASKED).play(quiet=True)
+    assert [c["state"] for c in record["contestants"]] == ["done", "done"]
+
+
 def test_minutes_become_images_by_the_speed_of_each(tmp_path, monkeypatch):
     monkeypatch.setattr(comparing, "_TIMED_S", 0.05)
     monkeypatch.setattr(comparing, "_MOST_TIMED_ROUNDS", 5)

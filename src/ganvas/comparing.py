@@ -19,6 +19,7 @@ from typing import Any
 
 from ganvas import __version__, config, games, memory, plans, training
 from ganvas.checkpoint import unwritten
+from ganvas.conductor import Diverged, Stopped
 from ganvas.data import Reading, Stream, load
 from ganvas.engine import Session, Settings, play
 from ganvas.errors import UserError
@@ -186,9 +187,7 @@ class Comparison:
                     self._train(c, quiet)
                 with self._inside(c, "evaluation_s"):
                     self._measure(c)
-            except UserError as e:  # one that diverges is a result, too
-                if not (self.dir / c["run"] / "config.json").is_file():
-                    raise
+            except (Diverged, Stopped) as e:  # a result, too; any other mistake ends the comparison, which can go on
                 c |= {"state": "failed", "why": str(e)}
                 tell(f"{c['label']} failed: {e}")
             with self._timed():
