@@ -32,6 +32,9 @@ class Card:
 _TABLE = (
     Card("fid", "FID", "Fréchet distance on Inception's features, as published", "frechet:Frechet"),
     Card("fd", "Fréchet distance", "the same on any features, which are named", "frechet:Frechet"),
+    Card("intra-fid", "intra-FID", "FID within each class, and their mean", "intra:IntraFrechet"),
+    Card("intra-fd", "Fréchet distance within classes", "the same on any features, which are named",
+         "intra:IntraFrechet"),
     Card("kid", "KID", "kernel distance of features, unbiased by the number of samples", "kernel:Kernel"),
     Card("is", "Inception score", "classes told apart surely, and all of them made", "inception_score:InceptionScore",
          True),

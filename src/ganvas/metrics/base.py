@@ -178,6 +178,8 @@ class Evidence:
     """float32 [n, d]: the features of a part in the order of `rows`, where some metric asks for vectors."""
     logits: dict[Part, np.ndarray] = field(default_factory=dict)
     """float32 [n, classes], in the same order, where some metric asks for logits."""
+    labels: dict[Part, np.ndarray] = field(default_factory=dict)
+    """int64 [n], in the same order, as in `Block`, of the parts that have labels."""
     rows: Mapping[Part, np.ndarray] = field(default_factory=dict)
     """int64 [n], ascending: which samples of `data` a part consists of ("generated": of a subject that is a set)."""
     generate: Callable[[np.ndarray], np.ndarray] = lambda rows: np.empty(0)
