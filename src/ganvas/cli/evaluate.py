@@ -144,6 +144,8 @@ def _details(found: dict[str, Any]) -> list[tuple[str, str, str]]:
         if key in found:
             real = found.get(f"{key}_of_reals")
             rows.append((_percent(found[key]), "" if real is None else _percent(real), words))
+    if "wrong" in found:
+        rows.append((f"{found['wrong']:,}", "", f"of {found['tested_on']:,} real images classified wrongly"))
     floors = found.get("floor_by_class", {})
     for name, figure in found.get("by_class", {}).items():
         rows.append((number(figure), number(floors[name]) if name in floors else "", f"of class {name}"))

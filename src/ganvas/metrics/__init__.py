@@ -50,6 +50,8 @@ _TABLE = (
     Card("neighbours", "copies of training images", "samples suspiciously near to a training image",
          "neighbours:Neighbours"),
     Card("cas", "classification accuracy score", "what a classifier learns from generated samples", "cas:CAS", True),
+    Card("accuracy", "accuracy on real images", "real images that the game itself classifies right",
+         "accuracy:Accuracy", True),
     Card("ppl", "perceptual path length", "how smoothly samples change with the latent", "ppl:PPL"),
     Card("ppl-z-full", "PPL in z, whole paths", "the same between any two points of a path in z", "ppl:PPLZFull"),
     Card("ppl-z-end", "PPL in z, ends", "the same at the ends of paths in z", "ppl:PPLZEnd"),

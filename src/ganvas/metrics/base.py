@@ -220,6 +220,10 @@ class Metric(ABC):
     def check_subject(cls, subject: Samples | Dataset, extractor: Features | None) -> None:
         """Raises a `UserError` where what is judged, or what features are judged on, does not allow this metric."""
 
+    @classmethod  # noqa: B027
+    def check_against(cls, subject: Samples | Dataset, data: Dataset) -> None:
+        """Raises a `UserError` where what is judged does not fit these real samples."""
+
     def __init__(self, data: Dataset, terms: Terms):  # noqa: B027
         """For data that `check` has passed."""
 

@@ -93,7 +93,12 @@ def evaluate(
         judged = replace(what, labels=None, label_names=())  # other classes than the real ones are none here
     for name, cls in list(classes.items()):
         looks = extractor if cls(data, agreed).uses_features else None
-        if why := _refusal(lambda: cls.check_subject(judged, looks), lenient):  # noqa: B023 - called at once
+
+        def fits(cls: type[Metric] = cls, looks: Features | None = looks) -> None:
+            cls.check_subject(judged, looks)
+            cls.check_against(judged, data)
+
+        if why := _refusal(fits, lenient):
             left_out[name] = why
             del classes[name]
     if not classes:
