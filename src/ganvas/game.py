@@ -279,6 +279,19 @@ class Conditional(Protocol):
 
 
 @runtime_checkable
+class MixesConditions(Protocol):
+    """What it can be asked for are vectors, between which one can go."""
+
+    def generate(self, z: Tensor, labels: Any = None) -> Tensor:
+        """Samples [n, *shape] of latents [n, dim] and of what is asked for, such as vectors c [n, c_dim]."""
+        ...
+
+    def asked(self, labels: Any, n: int) -> list[Tensor]:
+        """[c], the vectors c [n, c_dim] of what a person asks for; [] of a game that was built without conditions."""
+        ...
+
+
+@runtime_checkable
 class Styles(Protocol):
     """Maps latents to a style space w, from which it makes samples."""
 

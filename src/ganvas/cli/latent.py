@@ -23,6 +23,8 @@ class Pointing:
     """A picture that stands where a seed may, by its file's name or the NAME given; for systems that encode images."""
     fit: Literal["crop", "pad", "stretch"] | None = None
     """How such pictures of another size are fitted; without it they are refused."""
+    label: str | None = None
+    """What a conditional system is asked for: a class, attributes (age=30), or both (rose+age=30)."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
 
@@ -38,6 +40,8 @@ class Interpolate:
     """Where it ends."""
     via: Annotated[str, arg(metavar="POINTS")] = ""
     """Through these on the way, with commas between."""
+    to_label: str | None = None
+    """From --label to this one, of a conditional system; then --to may be left out, so that only the label changes."""
     corners: Annotated[str, arg(metavar="POINTS")] = ""
     """Four points, instead of a path: a grid of interpolation among them."""
     path: Literal["auto", "linear", "spherical"] = "auto"

@@ -26,8 +26,8 @@ def interpolate(options: asked.Interpolate) -> None:
     check.fps(options.fps)
     steps = check.steps(options.steps, 48 if film else 9)
     if options.corners:
-        if options.start or options.to or options.via:
-            raise UserError("--corners makes a grid and --from, --to and --via a path: give the one or the other.")
+        if options.start or options.to or options.via or options.to_label:
+            raise UserError("--corners makes a grid and --from, --to, --via a path: give the one or the other.")
         if film:
             raise UserError(f"--out {options.out}: a grid is a picture; give a .png.")
         points = parse_list(options.corners)
@@ -35,10 +35,11 @@ def interpolate(options: asked.Interpolate) -> None:
             raise UserError(f"--corners {options.corners}: these are {len(points)}; give four, as in 1,2,3,4.")
         check.few(steps * steps)
     else:
-        if not options.start or not options.to:
+        to = options.to or (options.start if options.to_label else None)
+        if not options.start or not to:
             raise UserError("interpolate: give --from and --to, as in --from 3 --to 7, or --corners 1,2,3,4.")
         between = parse_list(options.via) if options.via else ()
-        points = (parse(options.start), *between, parse(options.to))
+        points = (parse(options.start), *between, parse(to))
         check.few(steps * (len(points) - 1))
     space = check.space(options)
 
@@ -52,12 +53,14 @@ def interpolate(options: asked.Interpolate) -> None:
     if options.corners:
         images = space.images(among_four(z, steps, path, space.centre))
         figures.save(options.out, figures.table(images))
-    elif film:
-        legs = space.images(along(z, steps, path, space.centre))
+        check.said(options.out)
+        return
+    legs = space.images(*check.conditions(space, options, along(z, steps, path, space.centre)))
+    if film:
         once = np.concatenate([legs[0], *(leg[1:] for leg in legs[1:])])  # a waypoint ends one leg and begins the next
         save_film(options.out, once, options.fps, options.bounce)
     else:
-        figures.save(options.out, figures.table(space.images(along(z, steps, path, space.centre))))
+        figures.save(options.out, figures.table(legs))
     check.said(options.out)
 
 
