@@ -316,6 +316,17 @@ class Judges(Protocol):
 
 
 @runtime_checkable
+class Classifies(Protocol):
+    """Tells the classes of its data apart."""
+
+    data: DataSpec
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits, float32 [n, K], of samples [n, *shape] in [-1, 1]; class k is `data.class_names[k]`."""
+        ...
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """Maps images to latents."""
 

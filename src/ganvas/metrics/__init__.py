@@ -32,6 +32,9 @@ class Card:
 _TABLE = (
     Card("fid", "FID", "Fréchet distance on Inception's features, as published", "frechet:Frechet"),
     Card("fd", "Fréchet distance", "the same on any features, which are named", "frechet:Frechet"),
+    Card("intra-fid", "intra-FID", "FID within each class, and their mean", "intra:IntraFrechet"),
+    Card("intra-fd", "Fréchet distance within classes", "the same on any features, which are named",
+         "intra:IntraFrechet"),
     Card("kid", "KID", "kernel distance of features, unbiased by the number of samples", "kernel:Kernel"),
     Card("is", "Inception score", "classes told apart surely, and all of them made", "inception_score:InceptionScore",
          True),
@@ -47,6 +50,8 @@ _TABLE = (
     Card("neighbours", "copies of training images", "samples suspiciously near to a training image",
          "neighbours:Neighbours"),
     Card("cas", "classification accuracy score", "what a classifier learns from generated samples", "cas:CAS", True),
+    Card("accuracy", "accuracy on real images", "real images that the game itself classifies right",
+         "accuracy:Accuracy", True),
     Card("ppl", "perceptual path length", "how smoothly samples change with the latent", "ppl:PPL"),
     Card("ppl-z-full", "PPL in z, whole paths", "the same between any two points of a path in z", "ppl:PPLZFull"),
     Card("ppl-z-end", "PPL in z, ends", "the same at the ends of paths in z", "ppl:PPLZEnd"),
