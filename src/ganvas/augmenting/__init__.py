@@ -157,8 +157,8 @@ def _notes(subject: Subject, asked: Asked, n: np.ndarray, found: np.ndarray) -> 
     """What a reader of the counts should know."""
     notes, names, there = [], subject.names, subject.counts
     if len(short := np.flatnonzero(found < n)):
-        listed = ", ".join(f"{names[k]} {found[k]:,} of {n[k]:,}" for k in short[:12])
-        notes.append(f"The filter let too few through of {listed}{', ...' if len(short) > 12 else ''}.")
+        listed = ", ".join(f"{names[k]} ({found[k]:,} of {n[k]:,})" for k in short[:12])
+        notes.append(f"The filter let too few through of the classes {listed}{', ...' if len(short) > 12 else ''}.")
     if len(empty := [names[k] for k in np.flatnonzero((there == 0) & (n == 0))]):
         notes.append(f"{', '.join(empty[:12])} have no real images and get no synthetic ones, unless by --count.")
     if len(blind := [names[k] for k in np.flatnonzero((there == 0) & (n > 0))]):

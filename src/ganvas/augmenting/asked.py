@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from ganvas.config import coerce
-from ganvas.errors import UserError
+from ganvas.errors import UserError, did_you_mean
 
 FEWEST_SEEDS = 5
 _NO_FOLDER = {".tar", ".gz", ".tgz", ".npz", ".npy", ".png", ".jpg", ".jpeg", ".json", ".csv", ".parquet"}
@@ -95,6 +97,27 @@ class Asked:
                 raise UserError(f"--{name} {value:g} is out of range; give a number {low} to 1.")
         if self.tries < 1:
             raise UserError(f"--tries {self.tries} is out of range; give at least 1.")
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Asked:
+        """The settings of these names, from Python: `data` and `test` may be one name, `count` {class: total}.
+
+        Raises:
+            UserError: an unknown name, or a value that is none.
+        """
+        own = dict(values)
+        if unknown := sorted(own.keys() - cls.__dataclass_fields__.keys()):
+            known = cls.__dataclass_fields__
+            raise UserError(
+                f"augment has no setting {unknown[0]!r}; its settings are {', '.join(known)}."
+                f"{did_you_mean(unknown[0], known)}"
+            )
+        for name in own.keys() & {"data", "test", "count"}:
+            value = own[name]
+            if isinstance(value, Mapping):
+                value = [f"{k}={n}" for k, n in value.items()]
+            own[name] = (os.fspath(value),) if isinstance(value, str | os.PathLike) else tuple(map(os.fspath, value))
+        return cls(**own)
 
     @property
     def share(self) -> float:

@@ -80,10 +80,10 @@ class Supply:
         labels, table = torch.full((n,), self.k), self.data.attributes
         if table is None:
             return labels, np.empty((n, 0), np.float32)
-        condition: Any = getattr(self.game, "condition", None)
         rows = np.flatnonzero(self.data.labels == self.k)
-        if not getattr(condition, "columns", ()) or not len(rows):
+        known = [(c.name, c.words) for c in getattr(getattr(self.game, "condition", None), "columns", ())]
+        if known != [(name, table.words.get(name, ())) for name in table.names] or not len(rows):
             return labels, np.full((n, len(table.names)), np.nan, np.float32)
         rng = np.random.default_rng(seed_of("augment", "attributes", self.seed, self.k, self._block))
         attributes = table.values[rng.choice(rows, BLOCK)[:n]]
-        return condition.vector(labels, torch.from_numpy(attributes)), attributes
+        return self.game.condition.vector(labels, torch.from_numpy(attributes)), attributes

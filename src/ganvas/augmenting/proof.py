@@ -145,11 +145,10 @@ def judged(over_real: Difference, over_oversampled: Difference) -> tuple[str, st
         verdict, said = "undecided", "Whether the synthetic images help is undecided"
         if verdicts[0] == "helps":
             said = "The synthetic images help; whether more than repeating real ones does is undecided"
-    parts = [
-        f"{points(d)} points of balanced accuracy over {what}"
-        for d, what in ((over_real, "the real set as it is"), (over_oversampled, "repeated real images"))
-    ]
-    return verdict, f"{said}: {parts[0]}, {parts[1]} (95 % intervals)."
+    return verdict, (
+        f"{said}: {points(over_real)} points of balanced accuracy against the real set as it is, "
+        f"{points(over_oversampled)} against repeated real images (95 % intervals)."
+    )
 
 
 def points(d: Difference) -> str:

@@ -17,6 +17,7 @@ from ganvas.data import Dataset, Reading, load
 from ganvas.data.arrays import OnTheFly, Pixels
 from ganvas.data.dataset import open_source
 from ganvas.data.sources import apart
+from ganvas.data.worlds import WORLDS
 from ganvas.errors import UserError
 from ganvas.game import Conditional
 from ganvas.metrics.classifier import shrunk
@@ -71,7 +72,7 @@ class Subject:
         if not game.data.is_image:
             raise UserError(f"{run.dir} makes points, not images, so there is no set of images to augment.")
         if data:
-            real, changed = load(list(data), _afresh(run.reading)), False
+            real, changed = _other(data, run.reading), False
         else:
             real, changed = _own(run)
         found = cls(run, at, game, named_alike(real, names), changed=changed)
@@ -97,7 +98,7 @@ class Subject:
             UserError: there is no test part, or it holds training images.
         """
         if names:
-            found = load(list(names), _afresh(self.run.reading))
+            found = _other(names, self.run.reading)
         elif data:
             found = load(*self._test_part(data, _afresh(self.run.reading)))
         else:
@@ -176,6 +177,13 @@ def _afresh(reading: Reading) -> Reading:
     """How another set than the run's own is read: at the same size, but all of it."""
     whole = replace(reading, split=None, held_out=None, limit=None, imbalance=None, decode="once")
     return whole if reading.label else replace(whole, attributes=None)
+
+
+def _other(names: Sequence[str], reading: Reading) -> Dataset:
+    """Another set than the run's own."""
+    if world := next((name for name in names if apart(name)[0] in WORLDS), None):
+        raise UserError(f"{world} is a 2-D world of points, and the run makes images; name images of its classes.")
+    return load(list(names), _afresh(reading))
 
 
 def _own(run: Run) -> tuple[Dataset, bool]:

@@ -11,20 +11,21 @@ from tyro.conf import Positional, arg
 
 from ganvas.augmenting import Asked, augment
 from ganvas.cli.words import console, parse, print_json, words_first
+from ganvas.errors import UserError
 
 DESCRIPTION = """Balances a labelled set with samples of a conditional run that was trained on it.
 
 --out DIR, or FILE.zip, holds class folders of the real and the synthetic images, which train anywhere, and a
 manifest.csv that tells them apart. --prove says whether they help."""
-_MOST_SHOWN = 24
+_MOST_SHOWN, _RAREST = 24, 5
 
 
 @dataclass
 class Options:
     run: Annotated[Positional[Path], arg(metavar="RUN")]
     """A run directory of a conditional game, or a checkpoint inside it."""
-    out: Path
-    """A folder, or a name that ends in .zip; neither may exist."""
+    out: Path | None = None
+    """A folder, or a name that ends in .zip, which does not exist."""
     asked: Annotated[Asked, arg(name="")] = Asked()
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
@@ -36,6 +37,8 @@ def main(argv: list[str]) -> None:
     flags = ("json", "only_synthetic", "prove")
     words = words_first(argv, flags, several=("count", "data", "test"))
     options = parse(Options, words, "augment", DESCRIPTION)
+    if options.out is None:
+        raise UserError("name what is to be written: --out DIR, or --out FILE.zip.")
     err = console(stderr=True)
     with err.status("augmenting") as status:
         record = augment(options.run, options.out, options.asked, device=options.device, tell=status.update)
@@ -58,7 +61,8 @@ def _show(record: dict[str, Any], err: Any) -> None:
     filtered = record["filter"]["name"] != "none"
     images = record["images"]
     title = f"{record['data']}, {images['real']:,} real and {images['synthetic']:,} synthetic images"
-    table = Table(title=Text(title, style="bold"), title_justify="left")
+    err.print(Text(title, style="bold"), soft_wrap=True)
+    table = Table()
     for heading in ("class", "real", "synthetic", "together", *(["drawn"] if filtered else [])):
         table.add_column(heading, justify="left" if heading == "class" else "right")
     classes = sorted(record["classes"].items(), key=lambda item: item[1]["real"])
@@ -79,21 +83,28 @@ def _show_proof(proof: dict[str, Any], err: Any) -> None:
     from ganvas.augmenting.proof import MEASURES, points
     from ganvas.augmenting.statistics import Difference
 
-    test, rarest = proof["test"], proof["rare"][:5]
-    title = f"on {test['count']:,} held-out images of {test['data']}, {proof['seeds']} seeds, {proof['steps']:,} steps"
-    table = Table(title=Text(title, style="bold"), title_justify="left")
+    test, arms = proof["test"], proof["arms"]
+    title = f"{test['count']:,} held-out images of {test['data']}, {proof['seeds']} seeds, {proof['steps']:,} steps"
+    err.print(Text(title, style="bold"), soft_wrap=True)
+    table = Table()
     table.add_column("trained on")
-    for heading in ("images", *(m.replace("_", " ") for m in MEASURES), *rarest):
-        table.add_column(Text(heading), justify="right")
-    for arm, of in proof["arms"].items():
-        measured = [f"{100 * of[m]['mean']:.2f} ± {100 * of[m]['std']:.2f}" for m in MEASURES]
-        table.add_row(arm, f"{of['trained_on']:,}", *measured, *(_percent(of["recall"][name]) for name in rarest))
-    for pair, of in proof["differences"].items():
-        found = {m: Difference(*(of[m][k] for k in ("mean", "low", "high"))) for m in MEASURES}
-        table.add_row(pair, "", *map(points, found.values()), *[""] * len(rarest), style="dim")
+    for arm, of in arms.items():
+        table.add_column(f"{arm}, {of['trained_on']:,}", justify="right")
+    for m in MEASURES:
+        table.add_row(
+            m.replace("_", " "), *(f"{100 * of[m]['mean']:.2f} ± {100 * of[m]['std']:.2f}" for of in arms.values())
+        )
+    for name in proof["rare"][:_RAREST]:
+        table.add_row(
+            Text(f"recall of {name}"), *(f"{100 * of['recall'][name]:.1f}" for of in arms.values()), style="dim"
+        )
+    err.print(table)
+    pairs = {pair: of for pair, of in proof["differences"].items() if pair.startswith("augmented")}
+    table = Table()
+    for heading in ("points, 95 % interval", *pairs):
+        table.add_column(heading, justify="right" if heading in pairs else "left")
+    for m in MEASURES:
+        found = [Difference(*(of[m][k] for k in ("mean", "low", "high"))) for of in pairs.values()]
+        table.add_row(m.replace("_", " "), *map(points, found))
     err.print(table)
     err.print(Text(proof["sentence"], style="bold"), soft_wrap=True)
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f}"
