@@ -24,7 +24,7 @@ UP, FLAT, DOWN, OPEN = (
 @pytest.fixture
 def digits(monkeypatch) -> tuple[Labelled, Labelled, Labelled]:
     """A long tail of digits, perfect synthetic ones (real ones that it lacks), and held-out ones."""
-    monkeypatch.setattr(classifier, "_SHOWN", 6_000)
+    monkeypatch.setattr(classifier, "_SHOWN", 3_000)
     whole, test = load("digits", held_out=0.3), load("digits", held_out=0.3, split="test")
     tail = load("digits", held_out=0.3, imbalance=40)
     seen = {image.tobytes() for image in tail.samples}
@@ -47,7 +47,7 @@ def test_perfect_images_help_and_noise_does_not(digits) -> None:
     between = found["differences"]
     for pair in ("augmented - real", "augmented - oversampled"):
         assert between[pair]["rare_recall"]["low"] > 0.03
-    assert found["arms"]["augmented"]["rare_recall"]["mean"] > 0.9
+    assert found["arms"]["augmented"]["rare_recall"]["mean"] > 0.7
     noise = replace(perfect, images=np.random.default_rng(0).integers(0, 256, perfect.images.shape, np.uint8))
     noise = replace(noise, labels=np.random.default_rng(1).permutation(noise.labels))
     assert prove(real, noise, test, NAMES, 5)["verdict"] == "does not help"
