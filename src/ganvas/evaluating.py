@@ -48,6 +48,7 @@ def of_run(
     measured = metrics.evaluate(game, real, metrics=names, device=where, **terms)  # type: ignore[arg-type]
     record = {"what": str(run.dir), "kimg": nimg / 1000, "checkpoint": at.name, "averaging": averaging(run, at)}
     record |= measured
+    tell_what_was_seen(record, trained_on["fingerprint"])
     if record["data_fingerprint"] != trained_on["fingerprint"]:
         why = "they have changed since" if data in (None, ()) else "these are other data than the run was trained on"
         record.setdefault("warnings", []).append(
@@ -56,6 +57,14 @@ def of_run(
     if processes.rank() == 0:
         keep(run, record)
     return record
+
+
+def tell_what_was_seen(record: dict[str, Any], fingerprint: str) -> None:
+    """A note to a game's accuracy where it is that on the data of this fingerprint, which the game was trained on."""
+    found = record["metrics"].get("accuracy")
+    if found and record["data_fingerprint"] == fingerprint:
+        seen = "the game was trained on these very images, which it knows better than new ones; give --data with others"
+        found["note"] = " ".join([*([found["note"]] if "note" in found else []), f"{seen}, as in --data mnist:test."])
 
 
 def averaging(run: Run, at: Path) -> str:

@@ -17,6 +17,7 @@ from ganvas.data import Dataset
 from ganvas.data.sources import absolute
 from ganvas.engine import Session, Settings, averaged
 from ganvas.errors import UserError
+from ganvas.evaluating import tell_what_was_seen
 from ganvas.game import Game, Samples, require
 from ganvas.plans import Plan, Request, demand_enough, demand_metrics, load, plan
 from ganvas.precision import device_for, native_bf16
@@ -195,7 +196,7 @@ def _conduct(seated: Seated, *, quiet: bool) -> Run | None:
         require(game, Samples, "evaluate")
         figures = run.dir if run else None
         with averaged(game):
-            return metrics.evaluate(
+            record = metrics.evaluate(
                 game,  # type: ignore[arg-type]
                 dataset,
                 metrics=seated.metrics,
@@ -203,6 +204,8 @@ def _conduct(seated: Seated, *, quiet: bool) -> Run | None:
                 figures=figures,
                 **seated.terms,
             )
+        tell_what_was_seen(record, dataset.fingerprint)
+        return record
 
     conductor.conduct(game, stream, session, seated.every_kimg, recorder, seated.resumed, measure)
     return run

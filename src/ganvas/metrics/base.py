@@ -178,6 +178,8 @@ class Evidence:
     """float32 [n, d]: the features of a part in the order of `rows`, where some metric asks for vectors."""
     logits: dict[Part, np.ndarray] = field(default_factory=dict)
     """float32 [n, classes], in the same order, where some metric asks for logits."""
+    labels: dict[Part, np.ndarray] = field(default_factory=dict)
+    """int64 [n], in the same order, as in `Block`, of the parts that have labels."""
     rows: Mapping[Part, np.ndarray] = field(default_factory=dict)
     """int64 [n], ascending: which samples of `data` a part consists of ("generated": of a subject that is a set)."""
     generate: Callable[[np.ndarray], np.ndarray] = lambda rows: np.empty(0)
@@ -217,6 +219,10 @@ class Metric(ABC):
     @classmethod  # noqa: B027
     def check_subject(cls, subject: Samples | Dataset, extractor: Features | None) -> None:
         """Raises a `UserError` where what is judged, or what features are judged on, does not allow this metric."""
+
+    @classmethod  # noqa: B027
+    def check_against(cls, subject: Samples | Dataset, data: Dataset) -> None:
+        """Raises a `UserError` where what is judged does not fit these real samples."""
 
     def __init__(self, data: Dataset, terms: Terms):  # noqa: B027
         """For data that `check` has passed."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from ganvas.data import Dataset
 from ganvas.errors import UserError
+from ganvas.metrics.asked import MOST_LISTED, demand_asked
 from ganvas.metrics.base import Block, Evidence, Features, Metric, Part, Terms, is_labelled
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 FEWEST = 50
 """Real images that are needed."""
-MOST_LISTED = 20
-"""Classes whose accuracies are told one by one."""
 
 
 def classification_accuracy(
@@ -40,7 +39,7 @@ def classification_accuracy(
 
 
 class CAS(Metric):
-    """The score, beside that of as many real samples; "by_class" tells the classes of sets that have up to 20."""
+    """The score, beside that of as many real samples; "by_class" and "floor_by_class" are told of up to 20 classes."""
 
     name = "cas"
     needs = frozenset({"samples"})
@@ -56,19 +55,7 @@ class CAS(Metric):
 
     @classmethod
     def check_subject(cls, subject: Samples | Dataset, extractor: Features | None) -> None:
-        from ganvas.game import Conditional
-
-        if isinstance(subject, Dataset):
-            if subject.labels is None:
-                raise UserError(
-                    f"{subject.name} has no labels, or others than the real set, and the metric cas trains a "
-                    "classifier on them; leave it out, or give a set that is labelled with the same names."
-                )
-        elif not isinstance(subject, Conditional) or not subject.conditions:
-            raise UserError(
-                f"{getattr(subject, 'name', '') or type(subject).__name__} cannot be asked for a class, so its samples "
-                "have no labels to train a classifier on; leave the metric cas out, or give a conditional game."
-            )
+        demand_asked(subject, cls.name, "to train a classifier on")
 
     def __init__(self, data: Dataset, terms: Terms):
         self._names = data.label_names
@@ -93,17 +80,15 @@ class CAS(Metric):
             score, by_class = classification_accuracy(images, labels, real, real_labels, len(self._names))
             found[what] = score
             if what == "value":
-                found |= self._about(labels, by_class, len(images), len(real))
+                found |= {
+                    "trained_on": len(images),
+                    "tested_on": len(real),
+                    "classes_shown": len(np.unique(labels)),
+                }
+            if len(self._names) <= MOST_LISTED:
+                listed = {n: float(a) for n, a in zip(self._names, by_class, strict=True) if not np.isnan(a)}
+                found["by_class" if what == "value" else f"{what}_by_class"] = listed
         return found
-
-    def _about(self, labels: np.ndarray, by_class: np.ndarray, shown: int, tested: int) -> dict[str, Any]:
-        listed = {n: float(a) for n, a in zip(self._names, by_class, strict=True) if not np.isnan(a)}
-        return {
-            "trained_on": shown,
-            "tested_on": tested,
-            "classes_shown": len(np.unique(labels)),
-            **({"by_class": listed} if len(self._names) <= MOST_LISTED else {}),
-        }
 
     def _all(self, part: Part) -> tuple[np.ndarray, np.ndarray]:
         blocks = self._seen[part]
