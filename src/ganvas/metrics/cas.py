@@ -68,7 +68,9 @@ class CAS(Metric):
                 f"{', ...' if len(self._names) > 5 else ''} of the real ones, so the metric cas cannot compare them; "
                 "leave it out, or name the classes alike."
             )
-        self._seen[part].append(Block(_at_most_32(block.samples), block.labels))
+        from ganvas.metrics.classifier import shrunk
+
+        self._seen[part].append(Block(shrunk(block.samples), block.labels))
 
     def result(self, evidence: Evidence) -> dict[str, Any]:
         real, real_labels = self._all("reference")
@@ -92,11 +94,3 @@ class CAS(Metric):
         blocks = self._seen[part]
         labels = [block.labels for block in blocks if block.labels is not None]
         return np.concatenate([block.samples for block in blocks]), np.concatenate(labels)
-
-
-def _at_most_32(images: np.ndarray) -> np.ndarray:
-    """Images box-averaged to the side at which the classifier sees them, as bytes, so that all fit in memory."""
-    from ganvas.metrics.features import as_network_input
-    from ganvas.metrics.samples import as_stored
-
-    return images if max(images.shape[1:3]) <= 32 else as_stored(as_network_input(images, 32))
