@@ -67,19 +67,6 @@ def test_sizes():
         tiny("began", POINTS)
 
 
-def test_every_upscaling_sees_the_descriptor():
-    """With dead features the projection of the descriptor still reaches each block; it is upscaled, not stretched."""
-    net = began.Decoder((1, 32, 32), 3, 4)
-    inputs = []
-    for block in net.blocks:
-        block[0].register_forward_pre_hook(lambda m, a: inputs.append(a[0]))
-    h = torch.randn(2, 3)
-    net(h)
-    h0 = net.project(h).view(2, 8, 8, 4).permute(0, 3, 1, 2)
-    for x, times in zip(inputs[1:], (2, 4), strict=True):
-        torch.testing.assert_close(x[:, 4:], h0.repeat_interleave(times, 2).repeat_interleave(times, 3))
-
-
 # The controller
 
 

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganvas.networks.layers import log2_exact
+from ganvas.networks.resampled import enlarged, far_enlarged
 
 SIZES = (16, 32, 64, 128, 256)
 BASE = 8
@@ -42,6 +43,14 @@ class SuperLayer(nn.Conv2d):
         # In place: the convolution's own output is needed by no gradient, and memory is what an ELU waits for.
         out = F.elu(super().forward(input), inplace=True)
         return out if carry is None or not self.keeps_size else torch.lerp(out, input, carry)
+
+    def upscaled(self, x: Tensor, h0: Tensor) -> Tensor:
+        """ELU(conv3([x, h0])) of features and projection, both enlarged to twice the side of x; never made so large."""
+        if x.shape == h0.shape:
+            return F.elu(enlarged(torch.cat([x, h0], 1), self.weight, self.bias), inplace=True)
+        of_x, of_h0 = self.weight.split([x.shape[1], h0.shape[1]], 1)
+        out = enlarged(x, of_x, self.bias) + far_enlarged(h0, of_h0, 2 * x.shape[2] // h0.shape[2])
+        return F.elu(out, inplace=True)
 
 
 class Vanishing(nn.Module):
@@ -103,10 +112,8 @@ class Decoder(Vanishing):
         # channels last, as the convolutions like it
         h0 = x = self.project(h).view(len(h), BASE, BASE, -1).permute(0, 3, 1, 2)
         for i, block in enumerate(self.blocks):
-            if i:
-                h0 = F.interpolate(h0, scale_factor=2.0, mode="nearest")
-                x = torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), h0], 1)
-            for layer in block:  # type: ignore[attr-defined]
+            x = block[0].upscaled(x, h0) if i else block[0](x, self.residual)  # type: ignore[index]
+            for layer in block[1:]:  # type: ignore[index]
                 x = layer(x, self.residual)
         return self.last(x)
 
