@@ -35,6 +35,7 @@ class SelfAttention(nn.Module):
         key, value = (F.max_pool2d(project(x), 2) for project in (self.phi, self.g))
         fill = (0, value.shape[1] - query.shape[1])
         q, k, v = (t.permute(0, 2, 3, 1).flatten(1, 2).unsqueeze(1) for t in (query, key, value))  # [B, 1, H·W, C]
-        seen = F.scaled_dot_product_attention(F.pad(q, fill), F.pad(k, fill), v, scale=1.0)
+        # Where channels do not lie side by side PyTorch would silently take the way that holds all scores.
+        seen = F.scaled_dot_product_attention(F.pad(q, fill), F.pad(k, fill), v.contiguous(), scale=1.0)
         seen = seen.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
         return x + self.gamma.to(x.dtype) * self.o(seen)

@@ -4,8 +4,8 @@ A generator's block, with an image doubled on the way and the condition entering
 
     h = conv3(relu(norm(conv3(up(relu(norm(x, c)))), c))) + conv1(up(x))
 
-A discriminator's:  h = down(conv3(relu(conv3(relu(x))))) + down(conv1(x)),  the first without its first ReLU. D ends in a
-sum over positions and a projection (Miyato and Koyama 2018, Eq. 3):  D(x, c) = ψ·h + <V c, h>,  h = Σ relu(features).
+A discriminator's:  h = down(conv3(relu(conv3(relu(x))))) + down(conv1(x)),  the first without its first ReLU. D ends in
+a sum over positions and a projection (Miyato and Koyama 2018, Eq. 3):  D(x, c) = ψ·h + <V c, h>,  h = Σ relu(features).
 
 A convolution in G whose outcome is seen through batch normalisation alone has no bias, as in dcgan.py: that goes for
 all but the last, as a constant that a block adds is carried to the next block's normalisation and to the last one.
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ganvas.losses import precise
 from ganvas.networks.attention import SelfAttention
 from ganvas.networks.layers import normalisation
-from ganvas.networks.spectral import Conv, Linear
+from ganvas.networks.spectral import Conv, Linear, full_precision
 from ganvas.networks.updown import DownConv, UpConv
 
 
@@ -201,8 +201,33 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         h = self.features(x)
-        with torch.autocast(h.device.type, enabled=False):  # a few products, whose sum decides
+        with full_precision(h.device.type):  # a few products, whose sum decides
             score = self.project(h).squeeze(1)
             if self.embed is None or c is None:
                 return score
             return score + (self.embed(c.to(h.dtype)) * h).sum(1)
+
+
+def initialise(net: nn.Module, kind: str) -> None:
+    """Initial weights of every layer; biases start at 0.
+
+    `xavier`: uniform (Glorot and Bengio 2010), times √2 in front of a ReLU inside a block, and gains and biases that do
+    not yet depend on the condition (where they are not spectrally normalised), as in SNGAN's code; `orthogonal` (Saxe
+    et al. 2014), as in BigGAN; `normal`: N(0, 0.02²), as in BigGAN's code for CIFAR-10.
+    """
+    doubled = {id(c) for m in net.modules() if isinstance(m, GBlock | DBlock) for c in (m.conv1, m.conv2)}
+    for m in net.modules():
+        if isinstance(m, nn.Linear | nn.Conv2d):
+            if kind == "orthogonal":
+                nn.init.orthogonal_(m.weight)
+            elif kind == "normal":
+                nn.init.normal_(m.weight, std=0.02)
+            else:
+                nn.init.xavier_uniform_(m.weight, gain=2**0.5 if id(m) in doubled else 1.0)
+            if m.bias is not None:
+                nn.init.zeros_(m.bias)
+    for m in net.modules():
+        if kind == "xavier" and isinstance(m, ConditionalNorm):
+            for linear in (m.gain, m.bias):
+                if linear is not None and linear.u is None:
+                    nn.init.zeros_(linear.weight)

@@ -1,7 +1,7 @@
 r"""Spectral normalisation (Miyato et al. 2018): weights divided by their largest singular value.
 
-A layer's weight W [out, ...] is used as W / σ(W), σ that of W as a matrix [out, everything else]. The vectors u [out] and
-v [everything else] of the power iteration
+A layer's weight W [out, ...] is used as W / σ(W), σ that of W as a matrix [out, everything else]. The vectors u [out]
+and v [everything else] of the power iteration
 
     v ← Wᵀu / ‖Wᵀu‖,     u ← W v / ‖W v‖,     σ ≈ uᵀ W v                                    (Algorithm 1)
 
@@ -13,6 +13,7 @@ differentiable in W with u and v fixed (Eq. 12), and computed once a loss, whate
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,11 @@ from ganvas.networks.layers import once_a_loss
 
 SETTLING = 30
 """Power iterations before training; on random weights they find σ to about a hundredth."""
+
+
+def full_precision(device: str) -> AbstractContextManager:
+    """Inside, autocast is off; on `meta`, where networks are only counted, there is none."""
+    return nullcontext() if device == "meta" else torch.autocast(device, enabled=False)
 
 
 class Weighted(nn.Module):
@@ -59,10 +65,10 @@ class Weighted(nn.Module):
         Made in full precision, and cast, once for all passes of a loss; its gradients are added in that format.
         """
         device = self.weight.device.type
-        half = torch.is_autocast_enabled(device)
+        half = device != "meta" and torch.is_autocast_enabled(device)
 
         def make() -> Tensor:
-            with torch.autocast(device, enabled=False):
+            with full_precision(device):
                 w = self.weight if self.u is None else self.weight / self.sigma()
                 w = w if reshaped is None else reshaped(w)
             return w.to(torch.get_autocast_dtype(device)) if half else w
