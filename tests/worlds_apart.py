@@ -11,10 +11,12 @@ from torch import Tensor
 from ganvas import config, games, processes, rng
 from ganvas.engine import Session, Settings, play, reestimate
 from ganvas.errors import UserError
-from ganvas.game import Batch, DataSpec, Game, Turn
+from ganvas.game import Batch, Column, DataSpec, Game, Turn
 
 IMAGES = DataSpec((1, 16, 16))
 POINTS = DataSpec((2,))
+LABELLED = DataSpec((1, 16, 16), 4, attributes=(Column("age", 0.0, 9.0), Column("look", 0.0, 2.0, ("a", "b", "c"))))
+COLOURED = DataSpec((3, 16, 16), 4)
 
 
 class Patterns:
@@ -26,10 +28,11 @@ class Patterns:
         x = torch.rand(64, *shape, generator=g) * 2 - 1
         self.x = torch.nn.functional.interpolate(x, size=spec.shape[1:], mode="bilinear") if spec.is_image else x
         self.y = torch.arange(64) % max(spec.classes, 1)
+        self.attributes = torch.stack([torch.arange(64) % int(c.high + 1) for c in spec.attributes] or [self.y], 1)
 
     def batch(self, cursor: int, start: int, stop: int) -> dict[str, Tensor]:
         rows = torch.arange(cursor + start, cursor + stop) % 64
-        return {"x": self.x[rows], "y": self.y[rows]}
+        return {"x": self.x[rows], "y": self.y[rows], "attributes": self.attributes[rows].float()}
 
 
 def tiny(name: str, spec: DataSpec = IMAGES, seed: int = 0, **changes: Any) -> Game:
@@ -83,15 +86,23 @@ def difference(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
 
 
 def specs(name: str) -> list[DataSpec]:
-    """The kinds of data that a game takes."""
+    """The kinds of data that a game takes; labelled ones where it can be asked for something."""
     found = []
-    for spec in (IMAGES, POINTS):
+    labelled = (LABELLED, COLOURED) if "condition" in games.find(name).Config.__dataclass_fields__ else ()
+    for spec in (IMAGES, POINTS, *labelled):
         try:
             tiny(name, spec)
             found.append(spec)
         except UserError:
             pass
     return found
+
+
+def kind(spec: DataSpec) -> str:
+    """What tests call such data."""
+    if spec.classes:
+        return "labelled" if spec.attributes else "coloured"
+    return "images" if spec.is_image else "points"
 
 
 NOISY = {"instance_noise": 0.1}  # exercises random numbers inside the losses where a game has them
@@ -150,6 +161,6 @@ def play_as_one_of_two(rank: int, folder: str) -> None:
             reestimate(game, Patterns(spec), table)
             save_file(
                 {k: v.contiguous() for k, v in state(game).items()},
-                f"{folder}/{name}-{spec.is_image}-{rank}.safetensors",
+                f"{folder}/{name}-{kind(spec)}-{rank}.safetensors",
             )
     processes.stop()

@@ -8,6 +8,7 @@ engine: it says what a game is, what a turn reads, and what a game may be able t
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -24,6 +25,45 @@ Aux = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
+class Column:
+    """An attribute: numbers from `low` to `high`, or, where there are `words`, indices into them."""
+
+    name: str
+    low: float = 0.0
+    high: float = 1.0
+    words: tuple[str, ...] = ()
+    missing: int = 0
+    """How many samples have no value."""
+
+    @property
+    def width(self) -> int:
+        """How many numbers a condition takes for it."""
+        return len(self.words) or 1
+
+    def encoded(self, values: Tensor) -> Tensor:
+        """[n, width] of values [n]: numbers scaled to [-1, 1], words one-hot; what is not a number is 0."""
+        values = values.float()
+        if not self.words:
+            middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
+            return ((values - middle) / (half or 1.0)).nan_to_num(0.0)[:, None]
+        return (values[:, None] == torch.arange(len(self.words), device=values.device)).float()
+
+    def parsed(self, text: str, game: str) -> Tensor:
+        """[width] of a value as a person writes it; a `UserError` where it is none of the column's."""
+        if self.words:
+            if text not in self.words:
+                raise UserError(f"{game}: {self.name}={text} is none of {', '.join(self.words[:12])}.")
+            return self.encoded(torch.tensor([self.words.index(text)]))[0]
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not self.low <= value <= self.high:
+            raise UserError(f"{game}: {self.name}={text} is out of range; give {self.low:g} to {self.high:g}.")
+        return self.encoded(torch.tensor([value]))[0]
+
+
+@dataclass(frozen=True)
 class DataSpec:
     """What a game must know of its data: the shape of one sample, and how many classes its labels name.
 
@@ -35,7 +75,13 @@ class DataSpec:
     classes: int = 0
     task: str = "images"
     given: tuple[int, ...] | None = None
-    attributes: int = 0
+    attributes: tuple[Column, ...] = ()
+    label_names: tuple[str, ...] = ()
+    """Of the classes, where they have other names than their numbers."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.label_names or tuple(map(str, range(self.classes)))
 
     @property
     def is_image(self) -> bool:
@@ -228,7 +274,7 @@ class Conditional(Protocol):
     """How many classes can be asked for; 0 of a game that was built without them."""
 
     def sample(self, n: int, seed: int = 0, labels: Any = None, truncation: float = 1.0) -> Tensor:
-        """`n` samples [n, *shape] of the classes `labels`, int64 [n]."""
+        """`n` samples [n, *shape] of what is asked for (`ganvas.conditions.Condition.asked`)."""
         ...
 
 

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -18,7 +19,7 @@ from ganvas.data import Reading
 from ganvas.data.pictures import LARGEST_SIDE
 from ganvas.data.sources.base import Task
 from ganvas.errors import UserError
-from ganvas.game import DataSpec, Game
+from ganvas.game import Column, DataSpec, Game
 
 if TYPE_CHECKING:
     import torch
@@ -65,6 +66,16 @@ def _is_shape(shape: Any) -> bool:
     return isinstance(shape, list) and (image or shape == [2])
 
 
+def _is_column(column: Any) -> bool:
+    return (
+        isinstance(column, dict)
+        and column.keys() == {f.name for f in fields(Column)}
+        and isinstance(column["name"], str)
+        and _texts(column["words"])
+        and all(math.isfinite(column[k]) for k in ("low", "high", "missing"))
+    )
+
+
 _DEMANDS: dict[str, Callable[[Any], bool]] = {
     "it is no configuration of a run": lambda c: isinstance(c["game"], str),
     "it was written by a newer ganvas": lambda c: c["format"] <= FORMAT,
@@ -83,7 +94,7 @@ _DEMANDS: dict[str, Callable[[Any], bool]] = {
     '"reading" does not tell how its data were read': lambda c: (
         isinstance(c["data"]["reading"], dict)
         and c["data"]["task"] in get_args(Task)
-        and _texts(c["data"]["attributes"])
+        and all(_is_column(column) for column in c["data"]["attributes"])
         and (c["data"]["given"] is None or _is_shape(c["data"]["given"]))
     ),
     'the "shape" of its data is none of images or points': lambda c: _is_shape(c["data"]["shape"]),
@@ -108,7 +119,8 @@ class Run:
     def spec(self) -> DataSpec:
         d = self.config["data"]
         given = tuple(d["given"]) if d["given"] else None
-        return DataSpec(tuple(d["shape"]), len(d["label_names"]), d["task"], given, len(d["attributes"]))
+        columns = tuple(Column(**c | {"words": tuple(c["words"])}) for c in d["attributes"])
+        return DataSpec(tuple(d["shape"]), len(d["label_names"]), d["task"], given, columns, tuple(d["label_names"]))
 
     @property
     def reading(self) -> Reading:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def new_run(p: Plan, game: Game) -> Run:
             "count": len(p.dataset),
             "shape": list(p.dataset.spec.shape),
             "given": list(p.dataset.spec.given) if p.dataset.spec.given else None,
-            "attributes": list(p.dataset.attributes.names) if p.dataset.attributes else [],
+            "attributes": [asdict(column) for column in p.dataset.spec.attributes],
             "label_names": list(p.dataset.label_names),
             "fingerprint": p.dataset.fingerprint,
             "problems": [{"file": x.file, "why": x.why} for x in p.dataset.problems],

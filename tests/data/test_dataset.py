@@ -138,7 +138,9 @@ def test_attributes_and_labels_made_of_them(tmp_path: Path) -> None:
     assert d.attributes is not None
     assert (d.attributes.names, d.attributes.words) == (("age", "look"), {"look": ("glad", "sad")})
     assert np.array_equal(d.attributes.values, np.array([[3, 1], [np.nan, 0], [5, 1]], np.float32), equal_nan=True)
-    assert (d.spec.attributes, d.spec.classes, d.labels) == (2, 0, None)
+    age, look = d.spec.attributes
+    assert (age.name, age.low, age.high, age.missing, look.words) == ("age", 3, 5, 1, ("glad", "sad"))
+    assert (d.spec.classes, d.labels) == (0, None)
     labelled = load(tmp_path / "s", label="look")
     assert labelled.labels is not None
     assert (labelled.labels.tolist(), labelled.label_names, labelled.spec.classes) == ([1, 0, 1], ("glad", "sad"), 2)

@@ -23,7 +23,7 @@ from ganvas.errors import UserError
 
 if TYPE_CHECKING:
     from ganvas.data.worlds import World
-    from ganvas.game import DataSpec
+    from ganvas.game import Column, DataSpec
 
 WORLD_POINTS = 100_000
 
@@ -75,7 +75,7 @@ class Dataset:
 
     @property
     def spec(self) -> DataSpec:
-        """What a game must know: shapes, channels first, and the numbers of classes and attributes."""
+        """What a game must know: shapes, channels first, and what its classes and attributes are."""
         from ganvas.game import DataSpec
 
         shape = self.samples.shape[1:]
@@ -88,13 +88,24 @@ class Dataset:
             given = (Recipe.parse(self.recipe).channels(shape[0]), *shape[1:])
         elif self.inputs is not None:
             given = _channels_first(self.inputs.shape[1:])
-        names = self.attributes.names if self.attributes else ()
-        return DataSpec(shape, len(self.label_names), self.task, given, len(names))
+        columns = _columns(self.attributes) if self.attributes else ()
+        return DataSpec(shape, len(self.label_names), self.task, given, columns, self.label_names)
 
     def lately_skipped(self) -> list[Problem]:
         """Pictures of a streamed set that could not be read so far; those of any other set are `problems`."""
         lazy = [side for side in (self.inputs, self.samples) if isinstance(side, OnTheFly)]
         return [p for side in lazy for p in _named(side.source, side.skipped)]
+
+
+def _columns(attributes: Attributes) -> tuple[Column, ...]:
+    from ganvas.game import Column
+
+    found = []
+    for name, values in zip(attributes.names, attributes.values.T, strict=True):
+        known = values[~np.isnan(values)]
+        low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
+        found.append(Column(name, low, high, attributes.words.get(name, ()), len(values) - len(known)))
+    return tuple(found)
 
 
 def _channels_first(shape: tuple[int, ...]) -> tuple[int, ...]:

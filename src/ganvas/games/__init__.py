@@ -31,6 +31,8 @@ class Card:
 _TABLE = (
     Card("gan", 2014, "the original: two networks, one minimax game", "images",
          "Goodfellow et al., Generative Adversarial Nets (arXiv:1406.2661)", "ganvas.games.gan:GAN"),
+    Card("cgan", 2014, "both players are told a condition: a class, attributes, or both", "images",
+         "Mirza, Osindero, Conditional Generative Adversarial Nets (arXiv:1411.1784)", "ganvas.games.cgan:CGAN"),
     Card("dcgan", 2015, "all-convolutional networks with BatchNorm: the first that trained stably", "images",
          "Radford, Metz, Chintala, Unsupervised Representation Learning with DCGANs (arXiv:1511.06434)",
          "ganvas.games.dcgan:DCGAN"),

@@ -70,7 +70,7 @@ class EBGAN(TwoPlayer):
     def discriminator(self, b: Batch) -> tuple[Tensor, Aux]:
         real, fake = self.pair(b)
         on_real, on_fake = (
-            energies.squared(x, y) for x, y in zip((real, fake), self.verdicts(real, fake), strict=True)
+            energies.squared(x, y) for x, y in zip((real, fake), self.verdicts(b, real, fake), strict=True)
         )
         loss = energies.margin(on_real, on_fake, self.config.margin)
         return loss, {"D(x)": on_real.mean(), "D(G(z))": on_fake.mean()}
@@ -89,7 +89,7 @@ class EBGAN(TwoPlayer):
         return super().for_points() | {"margin": 1.0}
 
     @torch.no_grad()
-    def judge(self, x: Tensor) -> Tensor:
+    def judge(self, x: Tensor, labels: Any = None) -> Tensor:
         """[n]: minus the energy, which is higher for samples that look more real."""
         x = x.to(self.device)
         return -energies.squared(x, self.D(x))

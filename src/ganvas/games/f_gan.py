@@ -60,6 +60,6 @@ class FGAN(Minimax):
         return f_divergences.alternative_generator(fake, self.divergence)
 
     @torch.no_grad()
-    def judge(self, x: Tensor) -> Tensor:
+    def judge(self, x: Tensor, labels: Any = None) -> Tensor:
         """[n]: g_f(V(x)), which rises with the ratio p/q of data and samples."""
-        return self.divergence.activation(self.D(x.to(self.device)).float())
+        return self.divergence.activation(super().judge(x, labels))

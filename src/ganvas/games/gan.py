@@ -59,14 +59,14 @@ class Minimax(TwoPlayer):
             self.turns = [Turn(("D",), self.discriminator, repeat=config.k), Turn(("G",), self.generator)]
 
     def discriminator(self, b: Batch) -> tuple[Tensor, Aux]:
-        return self.rejection(*self.verdicts(*self.pair(b)))
+        return self.rejection(*self.verdicts(b, *self.pair(b)))
 
     def generator(self, b: Batch) -> tuple[Tensor, Aux]:
         return self.persuasion(self.verdict(b)), {}
 
     def both(self, b: Batch) -> tuple[dict[str, Tensor], Aux]:
         """Both players' losses from one pass of each network: a sixth fewer passes than in two turns."""
-        real, fake = self.verdicts(self.seen(b, b["x"]), self.seen(b, self.G(b.noise(self.prior))))
+        real, fake = self.verdicts(b, self.seen(b, b["x"]), self.seen(b, self.made(b)))
         loss, aux = self.rejection(real, fake)
         return {"G": self.persuasion(fake), "D": loss}, aux
 

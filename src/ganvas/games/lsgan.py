@@ -47,7 +47,7 @@ class LSGAN(TwoPlayer):
         self.turns = [Turn(("D",), self.discriminator), Turn(("G",), self.generator)]
 
     def discriminator(self, b: Batch) -> tuple[Tensor, Aux]:
-        real, fake = self.verdicts(*self.pair(b))
+        real, fake = self.verdicts(b, *self.pair(b))
         target = self.b - self.config.label_smoothing
         loss = adversarial.least_squares_discriminator(real, fake, self.a, target)
         return loss, {"D(x)": real.float().mean(), "D(G(z))": fake.float().mean()}

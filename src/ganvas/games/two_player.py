@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from ganvas.conditions import Condition
 from ganvas.config import setting
 from ganvas.errors import UserError
-from ganvas.game import Batch, DataSpec, Game, Progress
+from ganvas.game import Aux, Batch, DataSpec, Game, Progress
 from ganvas.losses import diffaugment
 from ganvas.networks import dcgan, mlp
 from ganvas.networks.layers import batches_apart, normal_init
@@ -19,6 +20,7 @@ from ganvas.priors import Prior
 
 TABLE_1 = "Table 1 of the seed blog"
 TABLE_3 = "Table 3 of the seed blog"
+TYPICAL = 64  # conditions of reals that a conditional game keeps
 
 
 @dataclass(frozen=True)
@@ -61,23 +63,64 @@ def is_convolutional(config: Any) -> bool:
 
 
 class FromLatents:
-    """A game whose generator `G` makes samples of latents of its `prior`, without labels."""
+    """A game whose generator `G` makes samples of latents of its `prior`, and of conditions where it takes any."""
 
     G: nn.Module
     prior: Prior
+    condition = Condition()
+    """What it can be asked for; nothing, of an unconditional game."""
+    typical: Tensor
+    """Of a conditional game, a buffer: conditions c [m, condition.dim] of the data."""
+
+    @property
+    def conditions(self) -> int:
+        """How many classes can be asked for."""
+        return len(self.condition.names)
+
+    def meet(self, config: Any, data: DataSpec) -> None:
+        """Learns what the data can be asked for, where the configuration has a `condition`."""
+        assert isinstance(self, Game)
+        if hasattr(config, "condition"):
+            self.condition = Condition.of(data, config.condition, self.name)
+        if self.condition:
+            known = self.condition.initial()
+            self.register_buffer("typical", known[torch.arange(TYPICAL) % len(known)])
+
+    def given(self, b: Batch) -> list[Tensor]:
+        """[c], the conditions of the batch's reals, which its fakes are made for, too; [] of an unconditional game."""
+        return [self.condition.vector(b.get("y"), b.get("attributes"))] if self.condition else []
+
+    def told(self, b: Batch) -> Aux:
+        """What `remember` wants to know of a batch."""
+        return {"conditions": self.given(b)[0]} if self.condition.columns else {}
 
     @torch.no_grad()
-    def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Samples [n, *shape], images in [−1, 1], from latents [n, z_dim]."""
-        samples = torch.cat([self.G(part) for part in z.split(256)]).float().contiguous()
+    def remember(self, aux: Aux) -> None:
+        """Keeps attributes of reals, for samples that are not asked for any of their own."""
+        if "conditions" in aux:
+            c = aux["conditions"][:TYPICAL]
+            self.typical[: len(c)] = c
+
+    @torch.no_grad()
+    def generate(self, z: Tensor, labels: Any = None) -> Tensor:
+        """Samples [n, *shape], images in [−1, 1], from latents [n, z_dim] and what `labels` ask for."""
+        given = [c.split(256) for c in self.asked(labels, len(z))]
+        samples = torch.cat([self.G(*parts) for parts in zip(z.split(256), *given, strict=True)]).float().contiguous()
         return samples.clamp(-1, 1) if samples.dim() == 4 else samples
 
     def sample(self, n: int, seed: int = 0, labels: Any = None, truncation: float = 1.0) -> Tensor:
         """`n` samples [n, *shape], float32, images in [−1, 1]; each is a function of (seed, its index) alone."""
         assert isinstance(self, Game)
+        return self.generate(self.prior.seeded(n, seed, self.device, truncation), labels)
+
+    def asked(self, labels: Any, n: int) -> list[Tensor]:
+        """[c], c [n, condition.dim], of what a person asks for (`Condition.asked`); [] of an unconditional game."""
+        assert isinstance(self, Game)
+        if self.condition:
+            return [self.condition.asked(labels, n, self.typical, self.name)]
         if labels is not None:
             raise UserError(f"{self.name} is not conditional: it cannot draw samples of a label; leave the label out.")
-        return self.generate(self.prior.seeded(n, seed, self.device, truncation))
+        return []
 
 
 class TwoPlayer(FromLatents, Game):
@@ -93,6 +136,7 @@ class TwoPlayer(FromLatents, Game):
         super().__init__(config, data)
         c = config
         self.prior = Prior(c.z_dim, c.prior)
+        self.meet(config, data)
         self.G, self.D = self.networks(config, data)
         self.players = {
             "G": self.player(self.G, c.opt_g.build(self.G), averaged=True),
@@ -108,9 +152,15 @@ class TwoPlayer(FromLatents, Game):
                 mlp.Generator(data.shape, c.z_dim, c.width, c.depth, c.act_g, c.leak),
                 mlp.Discriminator(data.shape, c.width, c.depth, c.act_d, c.leak),
             )
+        return self.convolutional(c, data.shape, self.condition.dim)
+
+    @staticmethod
+    def convolutional(c: Any, shape: tuple[int, ...], c_dim: int = 0) -> tuple[nn.Module, nn.Module]:
+        """DCGAN's networks, initialised; conditions of `c_dim` numbers are concatenated to latents and images."""
+        seen = (shape[0] + c_dim, *shape[1:])
         nets = (
-            dcgan.Generator(data.shape, c.z_dim, c.width, c.max_width, c.kernel, c.norm_g, c.act_g, c.leak),
-            dcgan.Discriminator(data.shape, c.width, c.max_width, c.kernel, c.norm_d, c.act_d, c.leak),
+            dcgan.Generator(shape, c.z_dim + c_dim, c.width, c.max_width, c.kernel, c.norm_g, c.act_g, c.leak),
+            dcgan.Discriminator(seen, c.width, c.max_width, c.kernel, c.norm_d, c.act_d, c.leak),
         )
         for net in nets:
             normal_init(net, c.init_std)
@@ -142,6 +192,8 @@ class TwoPlayer(FromLatents, Game):
 
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
+        if hasattr(config, "condition"):
+            Condition.of(data, config.condition, cls.name)
         if diffaugment.policy(config.diffaugment) and not data.is_image:
             raise UserError(f"{cls.name}: diffaugment changes images, not the points of a 2-D world; leave it out.")
         if not is_convolutional(config):
@@ -181,27 +233,31 @@ class TwoPlayer(FromLatents, Game):
             return x
         return x + self.noise_std * b.chance.normal(*x.shape[1:], purpose="instance noise")
 
+    def made(self, b: Batch) -> Tensor:
+        """G(z), as many as the batch has reals."""
+        return self.G(b.noise(self.prior), *self.given(b))
+
     def verdict(self, b: Batch) -> Tensor:
         """D(G(z)) in the generator's turn."""
-        return self.D(self.seen(b, self.G(b.noise(self.prior))))
+        return self.D(self.seen(b, self.made(b)), *self.given(b))
 
     def pair(self, b: Batch) -> tuple[Tensor, Tensor]:
         """Real and generated samples as the discriminator sees them, in a turn in which the generator rests."""
         with torch.no_grad():
-            fake = self.G(b.noise(self.prior)).to(b["x"].dtype)
+            fake = self.made(b).to(b["x"].dtype)
         return self.seen(b, b["x"]), self.seen(b, fake)
 
-    def verdicts(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    def verdicts(self, b: Batch, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """D(x) and D(G(z)) from one pass, in which the statistics of BatchNorm do not mix."""
         with batches_apart(2):
-            on_real, on_fake = self.D(torch.cat([real, fake])).chunk(2)
+            on_real, on_fake = self.D(torch.cat([real, fake]), *(torch.cat([c, c]) for c in self.given(b))).chunk(2)
         return on_real, on_fake
 
     def rehearse(self, batch: Batch) -> None:
-        self.G(batch.noise(self.prior))
+        self.made(batch)
 
     @torch.no_grad()
-    def judge(self, x: Tensor) -> Tensor:
-        """[n]: the probability that a sample is real, or the critic's score."""
-        verdict = self.D(x.to(self.device)).float()
+    def judge(self, x: Tensor, labels: Any = None) -> Tensor:
+        """[n]: the probability that a sample is real (and of what `labels` ask for), or the critic's score."""
+        verdict = self.D(x.to(self.device), *self.asked(labels, len(x))).float()
         return verdict.sigmoid() if self.judges == "probability" else verdict

@@ -48,7 +48,7 @@ class WGAN(TwoPlayer):
         self.turns = [Turn(("D",), self.critic, repeat=config.critic_steps), Turn(("G",), self.generator)]
 
     def critic(self, b: Batch) -> tuple[Tensor, Aux]:
-        loss = adversarial.wasserstein_critic(*self.verdicts(*self.pair(b)))
+        loss = adversarial.wasserstein_critic(*self.verdicts(b, *self.pair(b)))
         return loss, {"wasserstein": -loss}
 
     def generator(self, b: Batch) -> tuple[Tensor, Aux]:

@@ -51,7 +51,7 @@ class WGANGP(TwoPlayer):
 
     def critic(self, b: Batch) -> tuple[Tensor, Aux]:
         real, fake = self.pair(b)
-        distance = -adversarial.wasserstein_critic(*self.verdicts(real, fake))
+        distance = -adversarial.wasserstein_critic(*self.verdicts(b, real, fake))
         mix = b.chance.uniform(purpose="mix")
         penalty = gradient_penalty(self.D, real, fake, mix, self.config.gp_target)
         return self.config.gp_weight * penalty - distance, {"wasserstein": distance, "penalty": penalty}

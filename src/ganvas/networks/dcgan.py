@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from ganvas.networks.conv import Conv, TransposedConv
@@ -26,7 +27,10 @@ def widths(size: int, width: int, max_width: int) -> list[int]:
 
 
 class Generator(nn.Module):
-    """z [B, z_dim] → images [B, C, size, size] in [−1, 1]: a linear projection, then transposed convolutions."""
+    """z [B, z_dim] → images [B, C, size, size] in [−1, 1]: a linear projection, then transposed convolutions.
+
+    With a condition c [B, c_dim] it is built for a latent of z_dim + c_dim, the two concatenated.
+    """
 
     def __init__(
         self,
@@ -53,7 +57,8 @@ class Generator(nn.Module):
             ]
         self.body = nn.Sequential(*layers, TransposedConv(volumes[-1], channels, kernel), nn.Tanh())
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        z = z if c is None else torch.cat([z, c.to(z.dtype)], 1)
         volume = (
             self.project(z).view(len(z), 4, 4, -1).permute(0, 3, 1, 2)
         )  # channels last, as the convolutions like it
@@ -61,10 +66,22 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [B, C, size, size] → scores [B]: strided convolutions (no norm on the first), then a linear projection."""
+    """Images [B, C, size, size] → scores [B]: strided convolutions (no norm on the first), then a linear projection.
+
+    With `outputs` > 1 it gives as many numbers for an image, [B, outputs]. With a condition c [B, c_dim] it is built
+    for images of C + c_dim channels: each number of c fills a plane of its own.
+    """
 
     def __init__(
-        self, shape: tuple[int, ...], width: int, max_width: int, kernel: int, norm: str, act: str, leak: float
+        self,
+        shape: tuple[int, ...],
+        width: int,
+        max_width: int,
+        kernel: int,
+        norm: str,
+        act: str,
+        leak: float,
+        outputs: int = 1,
     ):
         super().__init__()
         channels, size, _ = shape
@@ -77,9 +94,11 @@ class Discriminator(nn.Module):
                 activation(act, leak),
             ]
         self.body = nn.Sequential(*layers)
-        self.project = nn.Linear(16 * volumes[-1], 1)
+        self.project = nn.Linear(16 * volumes[-1], outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
+        if c is not None:
+            x = torch.cat([x, c.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)
         return self.project(self.body(x).flatten(1)).squeeze(1)
 
 
