@@ -14,8 +14,8 @@ beyond 2 t: less variety, more fidelity (§3.1; its thresholds go up to 2).
 Two steps of D for one of G, Adam 2e-4 and 5e-5 with β = (0, 0.999), batches of 2,048. The paper's average of 0.9999 a
 step of G is `--ema-halflife-kimg` 6931 · batch · d_steps / 1000: 28,000 with those, 1,400 in the preset `cifar`.
 Preset `author` is the author's PyTorch code for ImageNet: one step of D, 4e-4 and 1e-4, no regularisation (where it
-adds one, its gradient is half that of Eq. 3). `cifar` is his script for CIFAR-10: four steps of D, 2e-4 for both, a whole
-latent of 128, no embedding, initial weights N(0, 0.02²). `narrow` is for small machines.
+adds one, its gradient is half that of Eq. 3). `cifar` is his script for CIFAR-10: four steps of D, 2e-4 for both, a
+whole latent of 128, no embedding, initial weights N(0, 0.02²). `narrow` is for small machines.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ hinge loss
     L_D = E max(0, 1 − D(x)) + E max(0, 1 + D(G(z))),     L_G = −E D(G(z))                 (Eq. 16, 17)
 
 or the non-saturating one. Networks are the residual ones of Appendix B.4; five steps of D for one of G, Adam 2e-4 with
-β = (0, 0.9), batches of 64, 100 k steps of G, which are 32,000 kimg. A learning rate that falls to 0, as in the authors'
-code, is the engine's `--lr-schedule linear`.
+β = (0, 0.9), batches of 64, 100 k steps of G, which are 32,000 kimg. In the authors' code learning rates fall to 0;
+`--lr-schedule linear` lets them fall over the second half.
 
 Presets: `projection` is the conditional game of Miyato and Koyama 2018 (arXiv:1802.05637): gains and biases of the
 generator's normalisation are chosen by the condition c, and D(x, c) = ψ·h + <V c, h>. `sagan` is SAGAN (Zhang et al.

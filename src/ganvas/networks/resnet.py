@@ -154,7 +154,7 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         z, *parts = z.chunk(self.parts, 1)
-        c = None if c is None else self.embed(c)
+        c = None if c is None else self.embed(c.to(z.dtype))
         x = self.project(z).view(len(z), self.base, self.base, -1).permute(0, 3, 1, 2)  # channels last
         for i, (block, attention) in enumerate(zip(self.blocks, self.attention, strict=True)):
             given = [v for v in (c, parts[i] if parts else None) if v is not None]
