@@ -53,7 +53,8 @@ _TABLE = (
     Card("sngan", 2018, "weights divided by their largest singular value bound the critic; projection, attention",
          "images", "Miyato et al., Spectral Normalization for GANs (arXiv:1802.05957)", "ganvas.games.sngan:SNGAN"),
     Card("biggan", 2018, "large, class-conditional, latents at every block; truncation trades variety for fidelity",
-         "images", "Brock et al., Large Scale GAN Training for High Fidelity Image Synthesis (arXiv:1809.11096)",
+         "images",
+         "Brock et al., Large Scale GAN Training for High Fidelity Natural Image Synthesis (arXiv:1809.11096)",
          "ganvas.games.biggan:BigGAN"),
 )  # fmt: skip
 
