@@ -347,6 +347,15 @@ class Moments(Protocol):
 
 
 @runtime_checkable
+class Axes(Protocol):
+    """Has latents in which single factors have a direction each, as InfoGAN's codes."""
+
+    def axes(self) -> Tensor:
+        """Orthonormal directions [m, dim] of the latents; none where it was built without such factors."""
+        ...
+
+
+@runtime_checkable
 class Lipschitz(Protocol):
     """Has a critic that means to be Lipschitz, so that its scores measure a distance."""
 

@@ -12,7 +12,7 @@ from ganvas.cli.words import console, parse, words_first
 from ganvas.errors import UserError, did_you_mean
 
 Run = Annotated[Positional[Path], arg(metavar="RUN", help="A run directory, or a checkpoint inside it.")]
-By = Literal["auto", "covariance", "response"]
+By = Literal["auto", "codes", "covariance", "response"]
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ class Traverse:
     """Along directions."""
 
     run: Run
-    directions: Annotated[str, arg(metavar="LIST")] = "0,1,2,3,4"
-    """Numbers (0 is the strongest) and names, with commas between."""
+    directions: Annotated[str, arg(metavar="LIST")] = ""
+    """Numbers (0 is the strongest) and names, with commas between; default: the first five."""
     sheet: bool = False
     """A contact sheet of the first twenty directions, to name them by."""
     steps: int | None = None
@@ -103,7 +103,8 @@ class Traverse:
     at: Annotated[str | None, arg(metavar="POINT")] = None
     """Through this point; default: the centre."""
     by: By = "auto"
-    """Directions of the latents' covariance, or of the generator's response; auto: the former where it is learned."""
+    """Directions of codes (infogan), of the latents' covariance, or of the generator's response; auto: the first of
+    these that the system has."""
     fps: float = 24.0
     """Frames a second of a film, which goes there and back."""
     out: Path = Path("traverse.png")
@@ -127,7 +128,7 @@ class Edit:
     steps: int | None = None
     """Images from before to after, both among them; default 5, and 48 in films."""
     by: By = "auto"
-    """What the numbers of directions mean: auto, covariance or response."""
+    """What the numbers of directions mean: auto, codes, covariance or response."""
     save: Annotated[str | None, arg(metavar="NAME")] = None
     """Names the resulting vector, where one point is edited."""
     force: bool = False
@@ -165,7 +166,7 @@ class Name:
     name: Annotated[Positional[str], arg(metavar="NAME")]
     """What it does, as in smile."""
     by: By = "auto"
-    """What the number means: auto, covariance or response."""
+    """What the number means: auto, codes, covariance or response."""
     flip: bool = False
     """The name means the other way along it."""
     force: bool = False

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ganvas.cli import latent as asked
 
 _SHEET = 20
+_FEW = 5
 _IN_A_ROW = 12
 
 
@@ -100,7 +101,7 @@ def traverse(options: asked.Traverse) -> None:
     check.length(options.range, "--range")
     if options.sheet and film:
         raise UserError(f"--out {options.out}: a contact sheet is a picture; give a .png.")
-    names = check.listed(options.directions, "--directions")
+    names = check.listed(options.directions, "--directions") if options.directions else []
     point = parse(options.at) if options.at else None
     space = check.space(options)
 
@@ -110,8 +111,8 @@ def traverse(options: asked.Traverse) -> None:
 
     with console(stderr=True).status("measuring the generator's response, once for each checkpoint"):
         found = space.directions(options.by)
-    if options.sheet:
-        names = [str(i) for i in range(min(_SHEET, len(found)))]
+    if options.sheet or not names:
+        names = [str(i) for i in range(min(_SHEET if options.sheet else _FEW, len(found)))]
     check.few(steps * len(names))
     units = torch.stack([space.direction(name, found) for name in names])
     amounts = torch.linspace(-options.range, options.range, steps)
@@ -120,7 +121,8 @@ def traverse(options: asked.Traverse) -> None:
     if film:
         _save_rows_as_film(options.out, images, options.fps)
     else:
-        rows = [(name, f"{100 * found.shares[int(name)]:.1f} %" if name.isdecimal() else "") for name in names]
+        shown = [f"{100 * share:.1f} %" if found.by != "codes" else "code" for share in found.shares.tolist()]
+        rows = [(name, shown[int(name)] if name.isdecimal() else "") for name in names]
         marks = [f"{'+' if a > 0 else '−' if a < 0 else ''}{abs(a):.3g}" for a in amounts.tolist()]
         if options.sheet:
             half = -(-len(names) // 2)

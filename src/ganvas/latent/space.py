@@ -13,11 +13,12 @@ from torch import Tensor
 
 from ganvas.data.pictures import Fit, Framing, Unreadable, frame, open_picture
 from ganvas.errors import UserError
-from ganvas.game import Encodes, Game, MixesConditions, Moments, Samples, require
+from ganvas.game import Axes, Encodes, Game, MixesConditions, Moments, Samples, require
 from ganvas.latent import cached
 from ganvas.latent.directions import (
     RESPONSE_LATENTS,
     Directions,
+    code_directions,
     eigen_directions,
     prior_covariance,
     response_directions,
@@ -122,13 +123,18 @@ class Space:
         return made.reshape(*z.shape[:-1], *made.shape[1:])
 
     def directions(self, by: str = "auto") -> Directions:
-        """Of the latents' learned covariance where the game has one ("auto"), else of the generator's response.
+        """Of the codes or the learned covariance that the game has ("auto"), else of the generator's response.
 
         The response of a checkpoint is measured once and kept beside it, in the run.
         """
+        axes = self.game.axes() if isinstance(self.game, Axes) else torch.empty(0, self.dim)
         if by == "auto":
             learned = isinstance(self.game, Moments) and self.prior.kind not in ("normal", "uniform")
-            by = "covariance" if learned else "response"
+            by = "codes" if len(axes) else "covariance" if learned else "response"
+        if by == "codes":
+            if not len(axes):
+                raise UserError(f"{self.game.name} has no numbers among its latents' codes; leave --by out.")
+            return code_directions(axes)
         if by == "covariance":
             if not isinstance(self.game, Moments):
                 raise UserError(

@@ -50,6 +50,8 @@ _TABLE = (
     Card("neighbours", "copies of training images", "samples suspiciously near to a training image",
          "neighbours:Neighbours"),
     Card("cas", "classification accuracy score", "what a classifier learns from generated samples", "cas:CAS", True),
+    Card("label-accuracy", "accuracy of labels", "samples that are of the class that was asked for",
+         "label_accuracy:LabelAccuracy", True),
     Card("accuracy", "accuracy on real images", "real images that the game itself classifies right",
          "accuracy:Accuracy", True),
     Card("ppl", "perceptual path length", "how smoothly samples change with the latent", "ppl:PPL"),

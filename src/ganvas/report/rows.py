@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas.game import Conditional, DataSpec
+from ganvas.game import DataSpec, MixesConditions
 
 GRID = 64
 """Samples of a grid."""
@@ -23,14 +23,15 @@ def rows_of(game: Any, asked: str | None = None, n: int | None = None) -> Sequen
 
     `n` samples, where they are fewer than that, make no rows.
     """
-    if not isinstance(game, Conditional):
+    if not isinstance(game, MixesConditions):
         return None
     data: DataSpec = game.data  # type: ignore[attr-defined]
     if asked is not None:
         names = [asked] if asked in data.class_names else asked.split(",")
         found: Sequence[Any] = names if len(names) > 1 else ()
     else:
-        found = range(min(game.conditions, MOST_ROWS))
+        kinds: int = getattr(game, "rows", 0) or getattr(game, "conditions", 0)  # codes, or classes
+        found = range(min(kinds, MOST_ROWS))
     return found if len(found) > 1 and len(found) <= (n or GRID * MOST_ROWS) else None
 
 
