@@ -52,6 +52,11 @@ class Condition:
                 f"{game} with --condition {kind} needs data with {what}; see what there is with `ganvas data info`, "
                 "or give --condition auto."
             )
+        if names and data.unlabelled:
+            raise UserError(
+                f"{game} is asked for classes, and {data.unlabelled} of the samples have no label; label them, leave "
+                "--labelled out, or choose a game that learns from few labels, such as ssgan."
+            )
         if not names and not columns:
             raise UserError(
                 f"{game} is asked for classes or attributes, and the data have neither; put every class into a folder "

@@ -78,6 +78,8 @@ class DataSpec:
     attributes: tuple[Column, ...] = ()
     label_names: tuple[str, ...] = ()
     """Of the classes, where they have other names than their numbers."""
+    unlabelled: int = 0
+    """How many samples have no label, where others have one."""
 
     @property
     def class_names(self) -> tuple[str, ...]:

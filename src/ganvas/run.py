@@ -90,6 +90,7 @@ _DEMANDS: dict[str, Callable[[Any], bool]] = {
         and _texts(c["data"]["label_names"])
         and _texts([c["data"]["name"], c["data"]["fingerprint"]])
         and isinstance(c["data"]["count"], int)
+        and isinstance(c["data"].get("unlabelled", 0), int)
     ),
     '"reading" does not tell how its data were read': lambda c: (
         isinstance(c["data"]["reading"], dict)
@@ -120,7 +121,8 @@ class Run:
         d = self.config["data"]
         given = tuple(d["given"]) if d["given"] else None
         columns = tuple(Column(**c | {"words": tuple(c["words"])}) for c in d["attributes"])
-        return DataSpec(tuple(d["shape"]), len(d["label_names"]), d["task"], given, columns, tuple(d["label_names"]))
+        names = tuple(d["label_names"])
+        return DataSpec(tuple(d["shape"]), len(names), d["task"], given, columns, names, d.get("unlabelled", 0))
 
     @property
     def reading(self) -> Reading:

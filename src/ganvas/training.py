@@ -47,6 +47,7 @@ def new_run(p: Plan, game: Game) -> Run:
             "given": list(p.dataset.spec.given) if p.dataset.spec.given else None,
             "attributes": [asdict(column) for column in p.dataset.spec.attributes],
             "label_names": list(p.dataset.label_names),
+            "unlabelled": p.dataset.unlabelled,
             "fingerprint": p.dataset.fingerprint,
             "problems": [{"file": x.file, "why": x.why} for x in p.dataset.problems],
         },
@@ -204,7 +205,7 @@ def _conduct(seated: Seated, *, quiet: bool) -> Run | None:
                 figures=figures,
                 **seated.terms,
             )
-        tell_what_was_seen(record, dataset.fingerprint)
+        tell_what_was_seen(record)
         return record
 
     conductor.conduct(game, stream, session, seated.every_kimg, recorder, seated.resumed, measure)

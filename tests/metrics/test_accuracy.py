@@ -13,7 +13,6 @@ from torch import Tensor
 
 from ganvas.data import Dataset, load
 from ganvas.errors import UserError
-from ganvas.evaluating import tell_what_was_seen
 from ganvas.game import DataSpec
 from ganvas.metrics import evaluate
 from ganvas.metrics.accuracy import Accuracy, hits
@@ -102,14 +101,3 @@ def test_what_cannot_be_told_is_refused(digits):
             call()
     left_out = evaluate(game, other, metrics=["all"], features="pixels", n=4)["left_out"]
     assert "has the class nine" in left_out["accuracy"], "of all that applies it is left out, with the reason"
-
-
-def test_what_was_seen_in_training_is_told():
-    record: dict[str, Any] = {"metrics": {"accuracy": {"value": 1.0}}, "data_fingerprint": "these"}
-    tell_what_was_seen(record, "others")
-    assert "note" not in record["metrics"]["accuracy"]
-    tell_what_was_seen(record, "these")
-    assert "the game was trained on these very images" in record["metrics"]["accuracy"]["note"]
-    plain: dict[str, Any] = {"metrics": {"fd": {"value": 1.0}}, "data_fingerprint": "these"}
-    tell_what_was_seen(plain, "these")
-    assert "note" not in plain["metrics"]["fd"]

@@ -11,6 +11,7 @@ import numpy as np
 
 from ganvas.data import cache
 from ganvas.data.arrays import OnTheFly, Pixels
+from ganvas.data.labelled import known, with_few_labels
 from ganvas.data.pictures import Framing
 from ganvas.data.problems import Problem, digest
 from ganvas.data.reading import Reading, unknown_setting
@@ -39,7 +40,7 @@ class Dataset:
         name: short, such as `digits` or `photos+more`.
         samples: images, uint8 [n, height, width, channels], memory-mapped or decoded when drawn; the targets B of pairs
             and the domain B of domains; the points of a 2-D world, float32 [n, 2].
-        labels: int64 [n], each an index into `label_names`, or None.
+        labels: int64 [n], each an index into `label_names`, or -1 where that is not known; or None.
         label_names: () where there are no labels.
         fingerprint: hex; a hash of the samples and labels as they are here, the same on every machine; of streamed sets
             a hash of the files' names, sizes and times.
@@ -90,7 +91,12 @@ class Dataset:
         elif self.inputs is not None:
             given = _channels_first(self.inputs.shape[1:])
         columns = _columns(self.attributes) if self.attributes else ()
-        return DataSpec(shape, len(self.label_names), self.task, given, columns, self.label_names)
+        return DataSpec(shape, len(self.label_names), self.task, given, columns, self.label_names, self.unlabelled)
+
+    @property
+    def unlabelled(self) -> int:
+        """How many samples have no label, where others have one."""
+        return 0 if self.labels is None else len(self.labels) - len(known(self.labels))
 
     def lately_skipped(self) -> list[Problem]:
         """Pictures of a streamed set that could not be read so far; those of any other set are `problems`."""
@@ -139,8 +145,10 @@ def load(
     task = reading.playing or "images"
     if task == "images" or reading.pairs:
         dataset = _images(source, reading, size_for)
-        return _with_recipe(dataset, reading.pairs) if reading.pairs else dataset
-    return _two_sides(source, task, reading, size_for)
+        dataset = _with_recipe(dataset, reading.pairs) if reading.pairs else dataset
+    else:
+        dataset = _two_sides(source, task, reading, size_for)
+    return with_few_labels(dataset, reading.labelled)
 
 
 def open_source(names: Names, reading: Reading) -> Source | World:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from ganvas.data.arrays import OnTheFly, Pixels
 from ganvas.data.dataset import Dataset
+from ganvas.data.labelled import UNKNOWN
 from ganvas.data.sources.base import Attributes
 from ganvas.errors import UserError
 
@@ -28,8 +29,8 @@ def export(dataset: Dataset, out: Path) -> None:
     """Writes PNGs and `dataset.json` into a zip archive, aside and renamed.
 
     Images: `00000/img00000000.png` ... with `{"labels": [[file, class], ...]}` or null, as NVIDIA's dataset_tool writes
-    it, and besides "label_names" and `attributes.csv` where there are any. Pairs: `A/` and `B/`. Domains: `trainA/` and
-    `trainB/`.
+    it (an unknown class is null), and besides "label_names" and `attributes.csv` where there are any. Pairs: `A/` and
+    `B/`. Domains: `trainA/` and `trainB/`.
 
     Raises:
         UserError: `out` is no .zip, exists, or cannot be written; the set has no images to write.
@@ -77,7 +78,8 @@ def _files(dataset: Dataset) -> Iterator[tuple[str, bytes]]:
     written = [i for i in range(len(dataset)) if i not in _unread(dataset.samples)]
     listing: dict[str, object] = {"labels": None}
     if dataset.labels is not None:
-        listing = {"labels": [[names[i], int(dataset.labels[i])] for i in written]}
+        classes = [None if label == UNKNOWN else label for label in dataset.labels.tolist()]
+        listing = {"labels": [[names[i], classes[i]] for i in written]}
         listing["label_names"] = list(dataset.label_names)
     yield "dataset.json", json.dumps(listing).encode()
     if dataset.attributes is not None:

@@ -39,6 +39,8 @@ class Reading:
     """Chances for the real images to be varied: mirror, flip, rotate90, color, as in mirror,color=0.5."""
     limit: int | None = None
     """Use so many pictures, spread over the set, the same every time."""
+    labelled: int | None = None
+    """Keep the labels of so many pictures, evenly over the classes, the same every time, and hide all others."""
     label: str | None = None
     """The attribute that is the class, instead of folders or dataset.json."""
     held_out: float | None = None

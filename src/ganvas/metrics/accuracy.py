@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganvas.data import Dataset
+from ganvas.data.labelled import known
 from ganvas.errors import UserError
 from ganvas.metrics.asked import MOST_LISTED
 from ganvas.metrics.base import Evidence, Features, Metric
@@ -35,7 +36,7 @@ def hits(
     index = {name: i for i, name in enumerate(names)}
     wanted = np.array([index.get(name, -1) for name in data.label_names])
     right, there = np.zeros((2, len(wanted)), np.int64)
-    rows = np.flatnonzero(data.labels >= 0)
+    rows = known(data.labels)
     for start in range(0, len(rows), BLOCK):
         here = rows[start : start + BLOCK]
         labels = data.labels[here]
@@ -56,7 +57,7 @@ class Accuracy(Metric):
 
     @classmethod
     def check(cls, data: Dataset) -> None:
-        if data.labels is None or not (data.labels >= 0).any():
+        if not len(known(data.labels)):
             raise UserError(
                 f"{data.name} has no labels, so nobody knows which class is right; "
                 f"leave the metric {cls.name} out, or give labelled images with --data."
@@ -81,7 +82,7 @@ class Accuracy(Metric):
     def check_against(cls, subject: Samples | Dataset, data: Dataset) -> None:
         known = subject.data.class_names  # type: ignore[union-attr]
         assert data.labels is not None
-        there = [data.label_names[i] for i in np.unique(data.labels[data.labels >= 0])]
+        there = [data.label_names[i] for i in np.unique(data.labels[known(data.labels)])]
         if strange := [name for name in there if name not in known]:
             raise UserError(
                 f"{data.name} has the class {strange[0]}, and {getattr(subject, 'name', 'the game')} knows "

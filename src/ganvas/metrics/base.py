@@ -12,6 +12,7 @@ import numpy as np
 
 from ganvas.config import coerce
 from ganvas.data import Dataset
+from ganvas.data.labelled import known
 from ganvas.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ extractor, or the samples as they are stored, which come block by block to `Metr
 
 def is_labelled(data: Dataset) -> bool:
     """Whether the set tells two classes or more apart."""
-    return data.labels is not None and len(np.unique(data.labels)) >= 2
+    return data.labels is not None and len(np.unique(data.labels[known(data.labels)])) >= 2
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Block:
     """uint8 [n, height, width, channels] of images, float32 [n, 2] of points."""
     labels: np.ndarray | None = None
     """int64 [n], indices into the real set's label names: of real samples their own, of generated ones those that were
-    asked for; None where there are none."""
+    asked for, -1 where a class is not known; None where there are none."""
 
     def __len__(self) -> int:
         return len(self.samples)

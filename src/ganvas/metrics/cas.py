@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganvas.data import Dataset
+from ganvas.data.labelled import known
 from ganvas.errors import UserError
 from ganvas.metrics.asked import MOST_LISTED, demand_asked
 from ganvas.metrics.base import Block, Evidence, Features, Metric, Part, Terms, is_labelled
@@ -47,7 +48,7 @@ class CAS(Metric):
 
     @classmethod
     def check(cls, data: Dataset) -> None:
-        if data.world is not None or not is_labelled(data) or len(data) < FEWEST:
+        if data.world is not None or not is_labelled(data) or len(known(data.labels)) < FEWEST:
             raise UserError(
                 f"{data.name} is not a set of at least {FEWEST} images with labels of two classes or more, which the "
                 "metric cas needs to test a classifier on; leave it out, or give labelled images."
@@ -70,7 +71,8 @@ class CAS(Metric):
             )
         from ganvas.metrics.classifier import shrunk
 
-        self._seen[part].append(Block(shrunk(block.samples), block.labels))
+        rows = known(block.labels)
+        self._seen[part].append(Block(shrunk(block.samples[rows]), block.labels[rows]))
 
     def result(self, evidence: Evidence) -> dict[str, Any]:
         real, real_labels = self._all("reference")
@@ -93,4 +95,9 @@ class CAS(Metric):
     def _all(self, part: Part) -> tuple[np.ndarray, np.ndarray]:
         blocks = self._seen[part]
         labels = [block.labels for block in blocks if block.labels is not None]
+        if not sum(map(len, labels)):
+            raise UserError(
+                "too few samples have a label for the metric cas: a part that it compares has none; leave it out, or "
+                "give more labelled ones."
+            )
         return np.concatenate([block.samples for block in blocks]), np.concatenate(labels)

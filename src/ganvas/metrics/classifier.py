@@ -25,6 +25,7 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
 from ganvas.data import Dataset
 from ganvas.data.arrays import Pixels
 from ganvas.data.cache import cache_folder
+from ganvas.data.labelled import known
 from ganvas.data.sources.base import digest
 from ganvas.errors import UserError
 from ganvas.metrics.base import Extracted, Features, is_labelled
@@ -96,7 +97,7 @@ class ClassifierFeatures(Features):
 
 def demand_labels(data: Dataset) -> None:
     """A `UserError` where a set cannot teach a classifier."""
-    if not is_labelled(data) or len(data) < FEWEST:
+    if not is_labelled(data) or len(known(data.labels)) < FEWEST:
         raise UserError(
             f"{data.name} is not a set of at least {FEWEST} images with labels of two classes or more, "
             "which classifier features need; give --features pixels."
@@ -153,14 +154,15 @@ def _keep(net: Classifier, accuracy: float, data: Dataset, path: Path) -> None:
 
 
 def train(data: Dataset, labels: np.ndarray) -> tuple[Classifier, float]:
-    """A classifier in evaluation mode, and its accuracy on a tenth of the set that it was not shown.
+    """A classifier in evaluation mode, and its accuracy on a tenth of the labelled images that it was not shown.
 
     On the CPU in float32 whatever the device, so that one set has one classifier.
     """
     with seeded_globally("classifier", _VERSION):
         net = _untrained(data.samples.shape[-1], len(data.label_names))
-        order = torch.randperm(len(data))
-        held_out, shown = order.split([n := min(len(data) // 10, _MOST_HELD_OUT), len(data) - n])
+        rows = torch.from_numpy(known(labels))
+        order = rows[torch.randperm(len(rows))]
+        held_out, shown = order.split([n := min(len(rows) // 10, _MOST_HELD_OUT), len(rows) - n])
         _fit(net, data.samples, labels, shown)
     return net, float((classified(net, data.samples, held_out) == labels[held_out.numpy()]).mean())
 

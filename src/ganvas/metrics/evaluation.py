@@ -11,6 +11,7 @@ import numpy as np
 
 from ganvas import processes
 from ganvas.data import Dataset, load
+from ganvas.data.labelled import UNKNOWN, known
 from ganvas.data.worlds import WORLDS
 from ganvas.errors import UserError
 from ganvas.metrics import CARDS, metric
@@ -141,7 +142,7 @@ def default_metrics(data: Dataset) -> tuple[str, ...]:
     """What suits the data: modes of a 2-D world, the Fréchet distance of images, and their classes where labelled."""
     if data.world is not None:
         return ("modes",)
-    return ("fd", "classes") if is_labelled(data) and len(data) >= FEWEST_CLASSIFIED else ("fd",)
+    return ("fd", "classes") if is_labelled(data) and len(known(data.labels)) >= FEWEST_CLASSIFIED else ("fd",)
 
 
 def find_metrics(names: Sequence[str], data: Dataset) -> dict[str, type[Metric]]:
@@ -282,7 +283,7 @@ def labels_among(what: Dataset, names: tuple[str, ...]) -> np.ndarray | None:
     """The labels of a set as indices into the label names of another; None where it has none, or others."""
     if what.labels is None or not set(what.label_names) <= set(names):
         return None
-    return np.array([names.index(name) for name in what.label_names])[what.labels]
+    return np.array([*(names.index(name) for name in what.label_names), UNKNOWN])[what.labels]
 
 
 def _loaded(

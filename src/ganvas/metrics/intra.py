@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganvas.data import Dataset
+from ganvas.data.labelled import known
 from ganvas.errors import UserError
 from ganvas.metrics.asked import MOST_LISTED, demand_asked
 from ganvas.metrics.base import Evidence, Features, Metric
@@ -90,8 +91,8 @@ def _counts(evidence: Evidence) -> np.ndarray:
     """How many samples of each class each part has, [parts, classes]."""
     classes = len(evidence.data.label_names)
     parts = ["reference", *(part for _, part in evidence.judged())]
-    known = [labels[labels >= 0] for labels in (evidence.labels[part] for part in parts)]  # type: ignore[index]
-    return np.stack([np.bincount(labels, minlength=classes) for labels in known])
+    labels = [evidence.labels[part] for part in parts]  # type: ignore[index]
+    return np.stack([np.bincount(y[known(y)], minlength=classes) for y in labels])
 
 
 def _left_out(evidence: Evidence, measured: np.ndarray) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganvas.data import Dataset
+from ganvas.data.labelled import known
 from ganvas.errors import UserError
 from ganvas.metrics.base import Block, Terms
 from ganvas.rng import seed_of
@@ -73,7 +74,9 @@ def drawn(game: Samples, n: int, terms: Terms, data: Dataset) -> Shown:
 
     asked = None
     if isinstance(game, Conditional) and game.conditions and data.labels is not None:
-        asked = np.random.default_rng(seed_of("evaluate", "labels", terms.seed)).choice(data.labels, n)
+        asked = np.random.default_rng(seed_of("evaluate", "labels", terms.seed)).choice(
+            data.labels[known(data.labels)], n
+        )
 
     def block(i: int) -> Block:
         here = slice(i * BLOCK, min((i + 1) * BLOCK, n))
