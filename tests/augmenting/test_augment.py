@@ -167,7 +167,13 @@ def test_the_tables(perfect) -> None:
     answer = ganvas("augment", perfect, "--out", "set", "--prove", "--seeds", "6")
     assert answer.out == "set\n"
     titles = ("211 real and 259 synthetic images", "539 held-out images of digits-test, 6 seeds, 5 steps")
-    for words in (*titles, "augmented - oversampled", "recall of 9", "accuracy against the real set", "Note: The intervals are"):
+    for words in (
+        *titles,
+        "augmented - oversampled",
+        "recall of 9",
+        "accuracy against the real set",
+        "Note: The intervals are",
+    ):
         assert words in answer.err, words
 
 
