@@ -17,11 +17,11 @@ from ganvas.data import Dataset, Reading, load
 from ganvas.data.arrays import OnTheFly, Pixels
 from ganvas.data.dataset import open_source
 from ganvas.data.sources import apart
+from ganvas.data.sources.views import rows_of
 from ganvas.data.worlds import WORLDS
 from ganvas.errors import UserError
 from ganvas.game import Conditional
 from ganvas.metrics.classifier import shrunk
-from ganvas.metrics.evaluation import labels_among
 from ganvas.run import Run, open_run
 
 _BLOCK = 256
@@ -154,18 +154,22 @@ class Subject:
 
 
 def named_alike(data: Dataset, names: tuple[str, ...]) -> Dataset:
-    """The set with labels that are indices into `names`.
+    """The labelled images of a set, with labels that are indices into `names`; those without a label (-1) are left out.
 
     Raises:
         UserError: it has no labels, or others.
     """
-    labels = labels_among(data, names)
-    if labels is None:
+    if data.labels is None or not set(data.label_names) <= set(names):
         what = "has no labels" if data.labels is None else f"has a class {_stranger(data, names)!r}"
         known = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
         raise UserError(
             f"{data.name} {what}, and the run knows the classes {known}; give images in folders of these names."
         )
+    if (data.labels < 0).any():
+        rows = np.flatnonzero(data.labels >= 0)
+        attributes = rows_of(data.attributes, rows)
+        data = replace(data, samples=data.samples[rows], labels=data.labels[rows], attributes=attributes)
+    labels = np.array([names.index(name) for name in data.label_names])[data.labels]
     return replace(data, labels=labels, label_names=names)
 
 

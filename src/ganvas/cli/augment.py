@@ -39,9 +39,15 @@ def main(argv: list[str]) -> None:
     options = parse(Options, words, "augment", DESCRIPTION)
     if options.out is None:
         raise UserError("name what is to be written: --out DIR, or --out FILE.zip.")
+    from rich.text import Text
+
     err = console(stderr=True)
     with err.status("augmenting") as status:
-        record = augment(options.run, options.out, options.asked, device=options.device, tell=status.update)
+
+        def tell(text: str) -> None:
+            status.update(Text(text))  # names of classes may hold what rich takes for markup
+
+        record = augment(options.run, options.out, options.asked, device=options.device, tell=tell)
     if options.json:
         print_json({"out": str(options.out), **record})
         return
