@@ -16,6 +16,7 @@ from PIL import Image
 import ganvas as face
 from ganvas import cli, config, games
 from ganvas.engine import Settings
+from ganvas.game import DataSpec
 from ganvas.run import Run
 
 QUICK = (*TINY, "--kimg", "0.2", "--quiet")
@@ -92,7 +93,7 @@ def test_describe_as_json_has_the_keys_of_the_contract(name):
     for turn in found["turns"]:
         assert turn.keys() == {"players", "loss", "repeat", "every", "weight"}
         assert set(turn["players"]) <= found["players"].keys()
-    assert found["config"] == config.to_json(games.find(name).Config())
+    assert found["config"] == config.to_json(games.find(name).defaults(DataSpec((3, 32, 32), 10)))
 
 
 def test_describe_tries_settings():

@@ -11,8 +11,9 @@ import pytest
 from commands import ganvas, lines, refused
 
 from ganvas import comparing
-from ganvas.comparing import Asked, Comparison, line_up
+from ganvas.comparing import Comparison
 from ganvas.conductor import Diverged
+from ganvas.contest import Asked, line_up
 from ganvas.errors import UserError
 
 TINY = {"width": "8", "z_dim": "8", "batch": "32", "maxout_units": "8", "depth": "2"}

@@ -126,7 +126,10 @@ def test_4_micro_batches_equal_the_whole_batch(name, spec):
 def test_4_the_exemption_is_what_it_says(name, spec):
     """Without BatchNorm, and without a term about the pairs of a batch, the same games keep the law."""
     known = games.find(name).Config.__dataclass_fields__
-    changes = {k: v for k, v in {"norm_g": "layer", "norm_d": "layer", "pull_away": 0.0}.items() if k in known}
+    changes = {
+        **{n: "layer" for n in known if n.startswith("norm_")},
+        **({"pull_away": 0.0} if "pull_away" in known else {}),
+    }
     assert not games.find(name).exemptions(tiny(name, spec, **changes).config)
     whole = state(played(name, 2, spec, changes))
     assert difference(whole, state(played(name, 2, spec, changes, accumulate=4))) < 1e-9
@@ -191,6 +194,10 @@ PAPERS = {
             "init_range": 0.05, "init_range_d": 0.005, "dropout": 0.5, "dropout_input": 0.2},
     "cgan": {"batch": 100, "z_dim": 100, "network": "mlp", "width_z": 200, "width_c": 1000, "width_joint": 1200,
              "maxout_units": 240, "maxout_units_c": 50, "dropout": 0.5, "loss": "non-saturating", "k": 1},
+    "acgan": {"batch": 100, "z_dim": 110, "class_weight_g": 1.0, "class_weight_d": 1.0, "tell_fakes": True,
+              "opt_g.lr": 2e-4, "opt_d.beta1": 0.5, "init_std": 0.02, "leak": 0.2},
+    "infogan": {"batch": 128, "z_dim": 62, "categories": 10, "numbers": 2, "info_weight": 1.0, "width": 64, "kernel": 4,
+                "leak": 0.1, "opt_g.lr": 1e-3, "opt_d.lr": 2e-4, "opt_g.beta1": 0.5},
     "dcgan": {"batch": 128, "z_dim": 128, "prior": "uniform", "kernel": 5, "norm_d": "batch", "leak": 0.2,
               "updates": "alternating", "init_std": 0.02,
               "opt_g.lr": 2e-4, "opt_d.lr": 2e-4, "opt_g.beta1": 0.5, "opt_g.beta2": 0.999},

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganvas.errors import UserError, did_you_mean
+from ganvas.losses import precise
 
 if TYPE_CHECKING:
     from ganvas.game import Column, DataSpec
@@ -51,6 +52,11 @@ class Condition:
                 f"{game} with --condition {kind} needs data with {what}; see what there is with `ganvas data info`, "
                 "or give --condition auto."
             )
+        if names and data.unlabelled:
+            raise UserError(
+                f"{game} is asked for classes, and {data.unlabelled} of the samples have no label; label them, leave "
+                "--labelled out, or choose a game that learns from few labels, such as ssgan."
+            )
         if not names and not columns:
             raise UserError(
                 f"{game} is asked for classes or attributes, and the data have neither; put every class into a folder "
@@ -81,6 +87,23 @@ class Condition:
             assert attributes is not None
             parts.append(column.encoded(attributes[:, k]))
         return torch.cat(parts, 1)
+
+    def errors(self, logits: Tensor, c: Tensor) -> Tensor:
+        """[n], how badly `logits` [n, dim] tell c: cross-entropy of the class and of words, half squares of numbers.
+
+        Half the square is minus the log-likelihood of a number under a normal distribution of deviation 1, less a
+        constant.
+        """
+        logits, c, at = precise(logits), precise(c), 0
+        total = logits.new_zeros(len(c))
+        for width in ([len(self.names)] if self.names else []) + [column.width for column in self.columns]:
+            mine, wanted = logits[:, at : at + width], c[:, at : at + width]
+            at += width
+            if width > 1:
+                total = total - (wanted * mine.log_softmax(1)).sum(1)
+            else:
+                total = total + 0.5 * (mine - wanted).square().squeeze(1)
+        return total
 
     def asked(self, what: Any, n: int, typical: Tensor, game: str) -> Tensor:
         """c [n, dim] of what a person asks for, on the device of `typical`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from safetensors import safe_open
 
 from ganvas import metrics, processes
 from ganvas.data import load
+from ganvas.data.labelled import fingerprint_of_few
 from ganvas.errors import UserError
 from ganvas.game import Samples, require
 from ganvas.precision import device_for
@@ -43,12 +45,19 @@ def of_run(
     require(game, Samples, "evaluate")
     nimg = json.loads((at / "state.json").read_text())["clock"]["nimg"]
     trained_on = run.config["data"]
-    real = load(trained_on["names"], run.reading) if data in (None, ()) else data
+    # labels that were hidden in training are good to judge by
+    real = load(trained_on["names"], replace(run.reading, labelled=None)) if data in (None, ()) else data
     terms["figures"] = terms.get("figures") or (run.dir if os.access(run.dir, os.W_OK) else None)
     measured = metrics.evaluate(game, real, metrics=names, device=where, **terms)  # type: ignore[arg-type]
     record = {"what": str(run.dir), "kimg": nimg / 1000, "checkpoint": at.name, "averaging": averaging(run, at)}
     record |= measured
-    if record["data_fingerprint"] != trained_on["fingerprint"]:
+    seen = trained_on["fingerprint"] in (
+        record["data_fingerprint"],
+        fingerprint_of_few(record["data_fingerprint"], run.reading.labelled),
+    )
+    if seen:
+        tell_what_was_seen(record)
+    else:
         why = "they have changed since" if data in (None, ()) else "these are other data than the run was trained on"
         record.setdefault("warnings", []).append(
             f"the run was trained on {trained_on['name']} and is held against {record['data']}: {why}."
@@ -56,6 +65,15 @@ def of_run(
     if processes.rank() == 0:
         keep(run, record)
     return record
+
+
+def tell_what_was_seen(record: dict[str, Any]) -> None:
+    """A note to a game's accuracy on the images that it was trained on."""
+    if found := record["metrics"].get("accuracy"):
+        found["note"] = (
+            "the game was trained on these very images, which it knows better than new ones; give --data with others, "
+            "as in --data mnist:test."
+        )
 
 
 def averaging(run: Run, at: Path) -> str:

@@ -78,6 +78,8 @@ class DataSpec:
     attributes: tuple[Column, ...] = ()
     label_names: tuple[str, ...] = ()
     """Of the classes, where they have other names than their numbers."""
+    unlabelled: int = 0
+    """How many samples have no label, where others have one."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -279,6 +281,19 @@ class Conditional(Protocol):
 
 
 @runtime_checkable
+class MixesConditions(Protocol):
+    """What it can be asked for are vectors, between which one can go."""
+
+    def generate(self, z: Tensor, labels: Any = None) -> Tensor:
+        """Samples [n, *shape] of latents [n, dim] and of what is asked for, such as vectors c [n, c_dim]."""
+        ...
+
+    def asked(self, labels: Any, n: int) -> list[Tensor]:
+        """[c], the vectors c [n, c_dim] of what a person asks for; [] of a game that was built without conditions."""
+        ...
+
+
+@runtime_checkable
 class Styles(Protocol):
     """Maps latents to a style space w, from which it makes samples."""
 
@@ -303,6 +318,17 @@ class Judges(Protocol):
 
 
 @runtime_checkable
+class Classifies(Protocol):
+    """Tells the classes of its data apart."""
+
+    data: DataSpec
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits, float32 [n, K], of samples [n, *shape] in [-1, 1]; class k is `data.class_names[k]`."""
+        ...
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """Maps images to latents."""
 
@@ -317,6 +343,15 @@ class Moments(Protocol):
 
     def latent_moments(self) -> tuple[Tensor, Tensor]:
         """Mean [dim] and covariance [dim, dim] of the latents; a `UserError` where they are not known."""
+        ...
+
+
+@runtime_checkable
+class Axes(Protocol):
+    """Has latents in which single factors have a direction each, as InfoGAN's codes."""
+
+    def axes(self) -> Tensor:
+        """Orthonormal directions [m, dim] of the latents; none where it was built without such factors."""
         ...
 
 

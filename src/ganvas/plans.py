@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import numpy as np
 import torch
 
 from ganvas import config, data, games, processes
@@ -73,6 +74,7 @@ def plan(request: Request) -> Plan:
     game_config = config.replace(_preset(cls, request, dataset), own, request.game)
     cls.check(game_config, dataset.spec)
     demand_enough(dataset, game_config.batch)
+    demand_classes(dataset, game_config)
     demand_metrics(request.metrics, request.terms, dataset, device)
     settings = config.replace(Settings(kimg=cls.budget_kimg(dataset.spec)), engine, "train")
     kinds(settings.stop_on)
@@ -94,6 +96,24 @@ def demand_enough(dataset: Dataset, batch: int) -> None:
         raise UserError(
             f"The batch of {batch} is larger than {dataset.name}, which has {len(dataset)} samples; "
             f"give --batch {1 << (len(dataset).bit_length() - 1)} or more data."
+        )
+
+
+FEWEST_OF_A_CLASS = 2
+"""Images from which a conditional game can make a class; it takes far more to make it well."""
+
+
+def demand_classes(dataset: Dataset, game_config: Any) -> None:
+    """A `UserError` where a game is to make a class of which there are hardly any images."""
+    kind = getattr(game_config, "condition", "none")
+    if dataset.labels is None or len(dataset.label_names) < 2 or kind in ("none", "attributes"):
+        return
+    counts = np.bincount(dataset.labels[dataset.labels >= 0], minlength=len(dataset.label_names))
+    if counts.min() < FEWEST_OF_A_CLASS:
+        name, n = dataset.label_names[int(counts.argmin())], int(counts.min())
+        raise UserError(
+            f"{dataset.name} has {n} image{'s' * (n != 1)} of the class {name!r}, too few to learn it from; give "
+            f"{FEWEST_OF_A_CLASS} at least of every class, or leave that class out."
         )
 
 

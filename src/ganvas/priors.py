@@ -90,3 +90,27 @@ class Gaussian(Prior):
 
     def pulled(self, z: Tensor, truncation: float) -> Tensor:
         return torch.lerp(self.moments.mean, z, truncation)
+
+
+@dataclass(frozen=True)
+class Coded(Prior):
+    """Latents that end in codes: after dim − categories − numbers of `kind`, a class one-hot and uniform numbers."""
+
+    categories: int = 0
+    numbers: int = 0
+    """Uniform on [-1, 1]."""
+
+    def draw(self, n: int, g: torch.Generator) -> Tensor:
+        z = super().draw(n, g)
+        start = self.dim - self.categories - self.numbers
+        if self.categories:
+            which = torch.randint(self.categories, (n,), generator=g, device=g.device)
+            z[:, start : start + self.categories] = torch.nn.functional.one_hot(which, self.categories).to(z)
+        if self.numbers:
+            z[:, start + self.categories :] = torch.rand(n, self.numbers, generator=g, device=g.device) * 2 - 1
+        return z
+
+    def pulled(self, z: Tensor, truncation: float) -> Tensor:
+        """The codes stay as they are."""
+        free = self.dim - self.categories - self.numbers
+        return torch.cat([z[:, :free] * truncation, z[:, free:]], 1)

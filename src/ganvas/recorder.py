@@ -16,10 +16,10 @@ from ganvas.evaluating import averaging
 from ganvas.game import Game, Judges, Samples
 from ganvas.report import grid, logs, page, series, terminal
 from ganvas.report.logs import Record
+from ganvas.report.rows import GRID, by_rows, rows_of
 from ganvas.run import Run, append_json, write_checkpoint
 from ganvas.watcher import Watcher
 
-GRID = 64
 POINTS = 2500
 FIRST_TOLD = 5  # pictures that could not be read, when a run begins
 MOST_TOLD = 100  # pictures that could not be read, of a set that is decoded on the fly
@@ -195,7 +195,9 @@ class Recorder:
             judges = self.game.judges if isinstance(self.game, Judges) else "probability"
             points.figure(path, self.dataset.world, self.dataset.samples[:POINTS], fake, judge, judges)
         else:
-            grid.save_grid(path, grid.to_uint8(self.game.sample(GRID)))
+            rows = rows_of(self.game)
+            x, columns = by_rows(self.game, rows) if rows else (self.game.sample(GRID), None)
+            grid.save_grid(path, grid.to_uint8(x), columns)
         self._show(path)
         return path
 

@@ -67,7 +67,7 @@ def _is_shape(shape: Any) -> bool:
 
 
 def _is_column(column: Any) -> bool:
-    return (
+    return isinstance(column, str) or (  # a name alone, in runs of earlier versions
         isinstance(column, dict)
         and column.keys() == {f.name for f in fields(Column)}
         and isinstance(column["name"], str)
@@ -90,6 +90,7 @@ _DEMANDS: dict[str, Callable[[Any], bool]] = {
         and _texts(c["data"]["label_names"])
         and _texts([c["data"]["name"], c["data"]["fingerprint"]])
         and isinstance(c["data"]["count"], int)
+        and isinstance(c["data"].get("unlabelled", 0), int)
     ),
     '"reading" does not tell how its data were read': lambda c: (
         isinstance(c["data"]["reading"], dict)
@@ -119,8 +120,10 @@ class Run:
     def spec(self) -> DataSpec:
         d = self.config["data"]
         given = tuple(d["given"]) if d["given"] else None
-        columns = tuple(Column(**c | {"words": tuple(c["words"])}) for c in d["attributes"])
-        return DataSpec(tuple(d["shape"]), len(d["label_names"]), d["task"], given, columns, tuple(d["label_names"]))
+        told = [{"name": c, "words": ()} if isinstance(c, str) else c for c in d["attributes"]]
+        columns = tuple(Column(**c | {"words": tuple(c["words"])}) for c in told)
+        names = tuple(d["label_names"])
+        return DataSpec(tuple(d["shape"]), len(names), d["task"], given, columns, names, d.get("unlabelled", 0))
 
     @property
     def reading(self) -> Reading:

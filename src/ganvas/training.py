@@ -17,6 +17,7 @@ from ganvas.data import Dataset
 from ganvas.data.sources import absolute
 from ganvas.engine import Session, Settings, averaged
 from ganvas.errors import UserError
+from ganvas.evaluating import tell_what_was_seen
 from ganvas.game import Game, Samples, require
 from ganvas.plans import Plan, Request, demand_enough, demand_metrics, load, plan
 from ganvas.precision import device_for, native_bf16
@@ -46,6 +47,7 @@ def new_run(p: Plan, game: Game) -> Run:
             "given": list(p.dataset.spec.given) if p.dataset.spec.given else None,
             "attributes": [asdict(column) for column in p.dataset.spec.attributes],
             "label_names": list(p.dataset.label_names),
+            "unlabelled": p.dataset.unlabelled,
             "fingerprint": p.dataset.fingerprint,
             "problems": [{"file": x.file, "why": x.why} for x in p.dataset.problems],
         },
@@ -167,7 +169,8 @@ def _same_data(run: Run) -> Dataset:
     d = run.config["data"]
     request = Request(game=run.game_name, data=tuple(d["names"]), reading=run.reading)
     dataset = load(request, lambda native: native, run.spec.task)
-    if (dataset.fingerprint, dataset.spec) != (d["fingerprint"], run.spec):
+    here, then = (replace(spec, attributes=()) for spec in (dataset.spec, run.spec))  # these the fingerprint covers
+    if (dataset.fingerprint, here) != (d["fingerprint"], then):
         raise UserError(
             f"{dataset.name} has changed since {run.dir} was begun ({d['count']} samples then, {len(dataset)} now, or "
             "other contents); put the old data back, or begin a new run."
@@ -195,7 +198,7 @@ def _conduct(seated: Seated, *, quiet: bool) -> Run | None:
         require(game, Samples, "evaluate")
         figures = run.dir if run else None
         with averaged(game):
-            return metrics.evaluate(
+            record = metrics.evaluate(
                 game,  # type: ignore[arg-type]
                 dataset,
                 metrics=seated.metrics,
@@ -203,6 +206,8 @@ def _conduct(seated: Seated, *, quiet: bool) -> Run | None:
                 figures=figures,
                 **seated.terms,
             )
+        tell_what_was_seen(record)
+        return record
 
     conductor.conduct(game, stream, session, seated.every_kimg, recorder, seated.resumed, measure)
     return run

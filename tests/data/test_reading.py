@@ -56,6 +56,7 @@ SAID = {
     "background": "#102030",
     "limit": 7,
     "label": "age",
+    "labelled": 30,
     "strict": True,
     "decode": "always",
     "pairs": "superres:4",

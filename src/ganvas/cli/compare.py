@@ -89,7 +89,7 @@ def main(argv: list[str]) -> None:
 
 
 def _asked(options: Options, settings: dict[str, str]) -> Any:
-    from ganvas.comparing import Asked
+    from ganvas.contest import Asked
 
     sweep = {}
     for text in options.sweep:

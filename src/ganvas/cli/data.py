@@ -119,6 +119,8 @@ def _lines(record: dict[str, Any]) -> list[tuple[str, str]]:
         shown = ", ".join(f"{name}: {n:,}" for name, n in list(labels.items())[:_MOST_SHOWN])
         more = f", ... ({len(labels)} classes)" if len(labels) > _MOST_SHOWN else ""
         lines.append(("labels", shown + more))
+    if record.get("unlabelled"):
+        lines.append(("unlabelled", f"{record['unlabelled']:,}"))
     for name, about in record.get("attributes", {}).items():
         shown = ", ".join(f"{k}: {v:,.6g}" for k, v in list(about.items())[:_MOST_SHOWN])
         lines.append((f"  {name}", shown + (", ..." if len(about) > _MOST_SHOWN else "")))

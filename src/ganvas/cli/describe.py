@@ -19,6 +19,8 @@ class Options:
     """Side of the images, in pixels."""
     channels: int = 3
     """1 (grey) or 3 (RGB)."""
+    classes: int = 10
+    """How many classes a conditional system can be asked for."""
     preset: str | None = None
     """A preset of the system."""
     json: bool = False
@@ -45,12 +47,13 @@ def describe(options: Options, settings: dict[str, Any]) -> dict[str, Any]:
     from ganvas.game import DataSpec
     from ganvas.run import on_paper
 
-    if options.size < 1 or options.channels not in (1, 3):
+    if options.size < 1 or options.channels not in (1, 3) or options.classes < 2:
         raise UserError(
-            f"--size {options.size} --channels {options.channels}: give a positive side, and 1 or 3 channels."
+            f"--size {options.size} --channels {options.channels} --classes {options.classes}: give a positive side, "
+            "1 or 3 channels, and 2 classes at least."
         )
     cls, card = games.find(options.game), games.card(options.game)
-    spec = DataSpec((options.channels, options.size, options.size))
+    spec = DataSpec((options.channels, options.size, options.size), options.classes)
     chosen = cls.defaults(spec)
     if options.preset is not None:
         chosen = config.preset(chosen, cls, options.preset)
@@ -66,6 +69,7 @@ def describe(options: Options, settings: dict[str, Any]) -> dict[str, Any]:
         "paper": card.paper,
         "size": options.size,
         "channels": options.channels,
+        "classes": getattr(game, "conditions", 0),
         "players": counts,
         "parameters": sum(c["parameters"] for c in counts.values()),
         "turns": [
@@ -96,8 +100,9 @@ def show(card: games.Card, document: dict[str, Any], cls: type) -> None:
     players = Table("player", "parameters", box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name, p in document["players"].items():
         players.add_row(name, f"{p['parameters']:,}")
-    size, channels = document["size"], document["channels"]
-    players.add_row(f"together, at {size}×{size}×{channels}", f"{document['parameters']:,}")
+    at = f"{document['size']}×{document['size']}×{document['channels']}"
+    at += f", {document['classes']} classes" if document["classes"] else ""
+    players.add_row(f"together, at {at}", f"{document['parameters']:,}")
     out.print(players)
     turns = Table("turn", "who moves", "times", "every", "weight", box=None, padding=(0, 2, 0, 0), header_style="bold")
     for t in document["turns"]:

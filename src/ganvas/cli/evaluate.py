@@ -103,7 +103,7 @@ def _show(record: dict[str, Any]) -> None:
         better = "↑" if CARDS[name].higher_is_better else "↓"
         table.add_row(name, _value(found), _spread(found, "floor"), f"{CARDS[name].title} {better}")
         for value, real, words in _details(found):
-            table.add_row("", value, real, words, style="dim")
+            table.add_row("", value, real, Text(words), style="dim")  # names of classes may look like markup
     out = console()
     out.print(table)
     for line in _small_print(record):
@@ -144,6 +144,11 @@ def _details(found: dict[str, Any]) -> list[tuple[str, str, str]]:
         if key in found:
             real = found.get(f"{key}_of_reals")
             rows.append((_percent(found[key]), "" if real is None else _percent(real), words))
+    if "wrong" in found:
+        rows.append((f"{found['wrong']:,}", "", f"of {found['tested_on']:,} real images classified wrongly"))
+    floors = found.get("floor_by_class", {})
+    for name, figure in found.get("by_class", {}).items():
+        rows.append((number(figure), number(floors[name]) if name in floors else "", f"of class {name}"))
     return rows
 
 

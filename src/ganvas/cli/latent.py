@@ -12,7 +12,7 @@ from ganvas.cli.words import console, parse, words_first
 from ganvas.errors import UserError, did_you_mean
 
 Run = Annotated[Positional[Path], arg(metavar="RUN", help="A run directory, or a checkpoint inside it.")]
-By = Literal["auto", "covariance", "response"]
+By = Literal["auto", "codes", "covariance", "response"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Pointing:
     """A picture that stands where a seed may, by its file's name or the NAME given; for systems that encode images."""
     fit: Literal["crop", "pad", "stretch"] | None = None
     """How such pictures of another size are fitted; without it they are refused."""
+    label: str | None = None
+    """What a conditional system is asked for: a class, attributes (age=30), or both (rose+age=30)."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
 
@@ -38,6 +40,8 @@ class Interpolate:
     """Where it ends."""
     via: Annotated[str, arg(metavar="POINTS")] = ""
     """Through these on the way, with commas between."""
+    to_label: str | None = None
+    """From --label to this one, of a conditional system; then --to may be left out, so that only the label changes."""
     corners: Annotated[str, arg(metavar="POINTS")] = ""
     """Four points, instead of a path: a grid of interpolation among them."""
     path: Literal["auto", "linear", "spherical"] = "auto"
@@ -88,8 +92,8 @@ class Traverse:
     """Along directions."""
 
     run: Run
-    directions: Annotated[str, arg(metavar="LIST")] = "0,1,2,3,4"
-    """Numbers (0 is the strongest) and names, with commas between."""
+    directions: Annotated[str, arg(metavar="LIST")] = ""
+    """Numbers (0 is the strongest) and names, with commas between; default: the first five."""
     sheet: bool = False
     """A contact sheet of the first twenty directions, to name them by."""
     steps: int | None = None
@@ -99,7 +103,8 @@ class Traverse:
     at: Annotated[str | None, arg(metavar="POINT")] = None
     """Through this point; default: the centre."""
     by: By = "auto"
-    """Directions of the latents' covariance, or of the generator's response; auto: the former where it is learned."""
+    """Directions of codes (infogan), of the latents' covariance, or of the generator's response; auto: the first of
+    these that the system has."""
     fps: float = 24.0
     """Frames a second of a film, which goes there and back."""
     out: Path = Path("traverse.png")
@@ -123,7 +128,7 @@ class Edit:
     steps: int | None = None
     """Images from before to after, both among them; default 5, and 48 in films."""
     by: By = "auto"
-    """What the numbers of directions mean: auto, covariance or response."""
+    """What the numbers of directions mean: auto, codes, covariance or response."""
     save: Annotated[str | None, arg(metavar="NAME")] = None
     """Names the resulting vector, where one point is edited."""
     force: bool = False
@@ -161,7 +166,7 @@ class Name:
     name: Annotated[Positional[str], arg(metavar="NAME")]
     """What it does, as in smile."""
     by: By = "auto"
-    """What the number means: auto, covariance or response."""
+    """What the number means: auto, codes, covariance or response."""
     flip: bool = False
     """The name means the other way along it."""
     force: bool = False

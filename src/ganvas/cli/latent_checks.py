@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganvas.cli.words import console
 from ganvas.errors import UserError
 from ganvas.latent.film import FASTEST, is_film
 from ganvas.latent.store import Names, demand_name, is_name
@@ -84,7 +85,11 @@ def space(options: Any) -> Space:
 
     if pointing is None:
         return Space(options.run, options.device)
-    return Space(options.run, pointing.device, images, pointing.fit)
+    found = Space(options.run, pointing.device, images, pointing.fit, pointing.label)
+    if found.condition is not None and pointing.label is None:
+        first = next(iter(found.game.data.class_names), "what the data hold")
+        console(stderr=True).print(f"made for {first}, the first of its conditions; --label asks for another")
+    return found
 
 
 def _images(texts: tuple[str, ...]) -> dict[str, Path]:
@@ -104,3 +109,17 @@ def _images(texts: tuple[str, ...]) -> dict[str, Path]:
 def said(file: Path) -> None:
     """The file that was written, alone on standard output."""
     sys.stdout.write(f"{file}\n")
+
+
+def conditions(space: Space, options: Any, z: Tensor) -> tuple[Tensor, ...]:
+    """The latents [legs, steps, d] and, where the label changes on the way, the condition of each image."""
+    if options.to_label is None:
+        return (z,)
+    first, last = space.asked(options.pointing.label), space.asked(options.to_label)
+    assert first is not None and last is not None
+    import torch
+
+    # Embeddings of conditions are linear, so this goes straight from one embedding to the other.
+    way = torch.linspace(0, 1, z.shape[0] * (z.shape[1] - 1) + 1, device=first.device)
+    places = torch.arange(z.shape[0])[:, None] * (z.shape[1] - 1) + torch.arange(z.shape[1])
+    return z, torch.lerp(first, last, way[places.to(first.device)][..., None])

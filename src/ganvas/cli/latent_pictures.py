@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ganvas.cli import latent as asked
 
 _SHEET = 20
+_FEW = 5
 _IN_A_ROW = 12
 
 
@@ -26,8 +27,8 @@ def interpolate(options: asked.Interpolate) -> None:
     check.fps(options.fps)
     steps = check.steps(options.steps, 48 if film else 9)
     if options.corners:
-        if options.start or options.to or options.via:
-            raise UserError("--corners makes a grid and --from, --to and --via a path: give the one or the other.")
+        if options.start or options.to or options.via or options.to_label:
+            raise UserError("--corners makes a grid and --from, --to, --via a path: give the one or the other.")
         if film:
             raise UserError(f"--out {options.out}: a grid is a picture; give a .png.")
         points = parse_list(options.corners)
@@ -35,10 +36,11 @@ def interpolate(options: asked.Interpolate) -> None:
             raise UserError(f"--corners {options.corners}: these are {len(points)}; give four, as in 1,2,3,4.")
         check.few(steps * steps)
     else:
-        if not options.start or not options.to:
+        to = options.to or (options.start if options.to_label else None)
+        if not options.start or not to:
             raise UserError("interpolate: give --from and --to, as in --from 3 --to 7, or --corners 1,2,3,4.")
         between = parse_list(options.via) if options.via else ()
-        points = (parse(options.start), *between, parse(options.to))
+        points = (parse(options.start), *between, parse(to))
         check.few(steps * (len(points) - 1))
     space = check.space(options)
 
@@ -52,12 +54,14 @@ def interpolate(options: asked.Interpolate) -> None:
     if options.corners:
         images = space.images(among_four(z, steps, path, space.centre))
         figures.save(options.out, figures.table(images))
-    elif film:
-        legs = space.images(along(z, steps, path, space.centre))
+        check.said(options.out)
+        return
+    legs = space.images(*check.conditions(space, options, along(z, steps, path, space.centre)))
+    if film:
         once = np.concatenate([legs[0], *(leg[1:] for leg in legs[1:])])  # a waypoint ends one leg and begins the next
         save_film(options.out, once, options.fps, options.bounce)
     else:
-        figures.save(options.out, figures.table(space.images(along(z, steps, path, space.centre))))
+        figures.save(options.out, figures.table(legs))
     check.said(options.out)
 
 
@@ -97,7 +101,7 @@ def traverse(options: asked.Traverse) -> None:
     check.length(options.range, "--range")
     if options.sheet and film:
         raise UserError(f"--out {options.out}: a contact sheet is a picture; give a .png.")
-    names = check.listed(options.directions, "--directions")
+    names = check.listed(options.directions, "--directions") if options.directions else []
     point = parse(options.at) if options.at else None
     space = check.space(options)
 
@@ -107,8 +111,8 @@ def traverse(options: asked.Traverse) -> None:
 
     with console(stderr=True).status("measuring the generator's response, once for each checkpoint"):
         found = space.directions(options.by)
-    if options.sheet:
-        names = [str(i) for i in range(min(_SHEET, len(found)))]
+    if options.sheet or not names:
+        names = [str(i) for i in range(min(_SHEET if options.sheet else _FEW, len(found)))]
     check.few(steps * len(names))
     units = torch.stack([space.direction(name, found) for name in names])
     amounts = torch.linspace(-options.range, options.range, steps)
@@ -117,7 +121,8 @@ def traverse(options: asked.Traverse) -> None:
     if film:
         _save_rows_as_film(options.out, images, options.fps)
     else:
-        rows = [(name, f"{100 * found.shares[int(name)]:.1f} %" if name.isdecimal() else "") for name in names]
+        shown = [f"{100 * share:.1f} %" if found.by != "codes" else "code" for share in found.shares.tolist()]
+        rows = [(name, shown[int(name)] if name.isdecimal() else "") for name in names]
         marks = [f"{'+' if a > 0 else '−' if a < 0 else ''}{abs(a):.3g}" for a in amounts.tolist()]
         if options.sheet:
             half = -(-len(names) // 2)

@@ -17,14 +17,15 @@ from ganvas.errors import UserError
 class Options:
     run: Annotated[Positional[Path], arg(metavar="RUN")]
     """A run directory, or a checkpoint inside it."""
-    n: int = 64
-    """How many samples."""
+    n: int | None = None
+    """How many samples; default 64, and in a grid of a conditional system a row of 8 for each class."""
     seed: int = 0
     """The same seed gives the same samples."""
     out: Path = Path("grid.png")
     """A .png grid, a .npz of uint8 images, or a directory ending in / for single images."""
     label: str | None = None
-    """A class, by name or number, where the system is conditional."""
+    """Of a conditional system: a class by name or number, attributes as in age=30, both as in rose+age=30; several,
+    with commas between, are rows of the grid."""
     truncation: float = 1.0
     """From 0 (the mean) to 1 (full variety)."""
     device: str = "auto"
@@ -33,7 +34,7 @@ class Options:
 
 def main(argv: list[str]) -> None:
     options = parse(Options, argv, "sample", "Draws samples from a trained run.")
-    if options.n < 1:
+    if options.n is not None and options.n < 1:
         raise UserError(f"--n {options.n} is out of range; give at least 1.")
     folder = str(options.out).endswith("/") or options.out.is_dir() or options.out.suffix == ""
     if not folder and options.out.suffix.lower() not in (".png", ".npz"):
@@ -57,9 +58,17 @@ def write(game, options: Options, folder: bool) -> None:
     import numpy as np
 
     from ganvas.report import grid
+    from ganvas.report.rows import GRID, by_rows, rows_of
 
-    samples = game.sample(options.n, seed=options.seed, labels=options.label, truncation=options.truncation).cpu()
-    images = grid.to_uint8(samples) if game.data.is_image else samples.numpy()
+    is_grid = not folder and options.out.suffix.lower() == ".png"
+    rows = rows_of(game, options.label, options.n) if is_grid else None
+    if rows is not None:
+        samples, columns = by_rows(game, rows, options.n, options.seed, options.truncation)
+    else:
+        n = options.n or GRID
+        samples = game.sample(n, seed=options.seed, labels=options.label, truncation=options.truncation)
+        columns = None
+    images = grid.to_uint8(samples) if game.data.is_image else samples.cpu().numpy()
     try:
         (options.out if folder else options.out.parent).mkdir(parents=True, exist_ok=True)
         if folder:
@@ -70,6 +79,6 @@ def write(game, options: Options, folder: bool) -> None:
         elif options.out.suffix.lower() == ".npz":
             np.savez_compressed(options.out, samples=images)
         else:
-            grid.save_grid(options.out, images)
+            grid.save_grid(options.out, images, columns)
     except OSError as e:
         raise UserError(f"--out {options.out} cannot be written: {e.strerror or e}.") from None

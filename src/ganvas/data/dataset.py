@@ -11,12 +11,14 @@ import numpy as np
 
 from ganvas.data import cache
 from ganvas.data.arrays import OnTheFly, Pixels
+from ganvas.data.labelled import known, with_few_labels
 from ganvas.data.pictures import Framing
 from ganvas.data.problems import Problem, digest
 from ganvas.data.reading import Reading, unknown_setting
 from ganvas.data.sources import find
 from ganvas.data.sources.attributes import labels_from
 from ganvas.data.sources.base import Attributes, Source, Task
+from ganvas.data.sources.shares import held_out, long_tailed
 from ganvas.data.sources.views import Joined, Part, limited, rows_of
 from ganvas.data.survey import survey
 from ganvas.errors import UserError
@@ -38,7 +40,7 @@ class Dataset:
         name: short, such as `digits` or `photos+more`.
         samples: images, uint8 [n, height, width, channels], memory-mapped or decoded when drawn; the targets B of pairs
             and the domain B of domains; the points of a 2-D world, float32 [n, 2].
-        labels: int64 [n], each an index into `label_names`, or None.
+        labels: int64 [n], each an index into `label_names`, or -1 where that is not known; or None.
         label_names: () where there are no labels.
         fingerprint: hex; a hash of the samples and labels as they are here, the same on every machine; of streamed sets
             a hash of the files' names, sizes and times.
@@ -89,7 +91,12 @@ class Dataset:
         elif self.inputs is not None:
             given = _channels_first(self.inputs.shape[1:])
         columns = _columns(self.attributes) if self.attributes else ()
-        return DataSpec(shape, len(self.label_names), self.task, given, columns, self.label_names)
+        return DataSpec(shape, len(self.label_names), self.task, given, columns, self.label_names, self.unlabelled)
+
+    @property
+    def unlabelled(self) -> int:
+        """How many samples have no label, where others have one."""
+        return 0 if self.labels is None else len(self.labels) - len(known(self.labels))
 
     def lately_skipped(self) -> list[Problem]:
         """Pictures of a streamed set that could not be read so far; those of any other set are `problems`."""
@@ -138,8 +145,10 @@ def load(
     task = reading.playing or "images"
     if task == "images" or reading.pairs:
         dataset = _images(source, reading, size_for)
-        return _with_recipe(dataset, reading.pairs) if reading.pairs else dataset
-    return _two_sides(source, task, reading, size_for)
+        dataset = _with_recipe(dataset, reading.pairs) if reading.pairs else dataset
+    else:
+        dataset = _two_sides(source, task, reading, size_for)
+    return with_few_labels(dataset, reading.labelled)
 
 
 def open_source(names: Names, reading: Reading) -> Source | World:
@@ -156,7 +165,8 @@ def open_source(names: Names, reading: Reading) -> Source | World:
     wanted = [os.fspath(name) for name in listed]
     if not wanted:
         raise UserError("no data is named; give a built-in set such as digits, a folder, or a zip archive.")
-    found = [find(name, reading.split, reading.attributes) for name in wanted]
+    split = reading.split if reading.held_out is None else None
+    found = [find(name, split, reading.attributes) for name in wanted]
     sources = [f for f in found if isinstance(f, Source)]
     worlds = [f for f in found if not isinstance(f, Source)]
     if worlds:
@@ -166,10 +176,17 @@ def open_source(names: Names, reading: Reading) -> Source | World:
             raise UserError(f"{worlds[0].name} is a 2-D world of points, without {', '.join(given)}; leave that out.")
         return worlds[0]
     source = sources[0] if len(sources) == 1 else Joined(sources)
-    if reading.limit is not None:
-        source = limited(source, reading.limit)
+    of_classes = reading.held_out is not None or reading.imbalance is not None
+    if of_classes and reading.playing in ("pairs", "domains") and not reading.pairs:
+        raise UserError(f"{source.name}: --held-out and --imbalance choose single images by class, not {reading.task}.")
     if reading.label is not None:
         source.labels, source.label_names = labels_from(source.attributes, reading.label, source.name)
+    if reading.held_out is not None:
+        source = held_out(source, reading.held_out, reading.split)
+    if reading.limit is not None:
+        source = limited(source, reading.limit)
+    if reading.imbalance is not None:
+        source = long_tailed(source, reading.imbalance)
     return source
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ganvas.data.dataset import Names, demand_none, open_source
+from ganvas.data.labelled import few_labels, known
 from ganvas.data.pictures import Framing
 from ganvas.data.problems import Problem
 from ganvas.data.reading import Reading
@@ -21,8 +22,9 @@ def info(names: Names, reading: Reading | None = None) -> dict[str, Any]:
     Returns:
         "name"; "count" of what can be used: pictures (of both sides of domains) or pairs; None for the endless points
         of a world; "size" [H, W] or None where they differ; "short_side" {"min", "median", "max"} in pixels;
-        "channels"; "labels" {name: count}; "attributes" {column: {word: count} or {"min", "mean", "max"}}; "task";
-        "sides" {"A": count, "B": count} of pairs and domains; "splits"; "problems" [{"file", "why"}].
+        "channels"; "labels" {name: count}; "unlabelled", how many have none where others do; "attributes" {column:
+        {word: count} or {"min", "mean", "max"}}; "task"; "sides" {"A": count, "B": count} of pairs and domains;
+        "splits"; "problems" [{"file", "why"}].
 
     Raises:
         UserError: as `ganvas.data.load`; with `strict`, the first problem.
@@ -55,9 +57,12 @@ def _check(reading: Reading) -> None:
 def _of_images(source: Source, task: Task, reading: Reading) -> dict[str, Any]:
     seen = survey(source, thoroughly=True)
     kept = np.delete(np.arange(len(source)), list(seen.skipped))
-    labels = {} if source.labels is None else _counted(source.labels[kept], source.label_names)
+    labels = None if source.labels is None else source.labels[kept]
+    if reading.labelled is not None:
+        labels = few_labels(labels, reading.labelled, source.name)
     return _record(source, task, reading, len(kept), [(source, seen)]) | {
-        "labels": labels,
+        "labels": {} if labels is None else _counted(labels[known(labels)], source.label_names),
+        "unlabelled": 0 if labels is None else len(labels) - len(known(labels)),
         "attributes": _summary(source.attributes, kept),
     }
 
@@ -91,6 +96,7 @@ def _record(
         "short_side": {"min": int(short.min()), "median": int(np.median(short)), "max": int(short.max())},
         "channels": 1 if all(seen.grey for _, seen in found) else 3,
         "labels": {},
+        "unlabelled": 0,
         "task": task,
         "splits": list(source.splits),
         "problems": [{"file": p.file, "why": p.why} for p in problems],

@@ -16,11 +16,14 @@ from ganvas.data import draws
 from ganvas.data.arrays import Lazy, Pixels
 from ganvas.data.augment import Augment
 from ganvas.data.dataset import Dataset
+from ganvas.data.labelled import known
 from ganvas.data.recipes import Recipe
+from ganvas.errors import UserError
 from ganvas.rng import seed_of
 
 _DEVICE_SHARE = 0.4  # of the free memory of a GPU may be taken by the set
 _COPY_BLOCK = 4096
+_LABELLED = "x_labelled"
 _AHEAD = 3  # batches that are made before they are asked for
 SHUFFLED_TOGETHER = 16_384
 """Pictures of a sharded set are shuffled among at least so many: whole shards that follow each other in the epoch."""
@@ -53,6 +56,9 @@ class Stream:
         self._recipe = Recipe.parse(dataset.recipe) if dataset.recipe else None
         self._permutation = lru_cache(maxsize=4)(self._shuffle)  # a batch may straddle two epochs of two domains
         self._on_device = {k: self._moved(v) for k, v in self._sides.items()}
+        self._known = known(dataset.labels)
+        if dataset.task == "images" and dataset.unlabelled and len(self._known):
+            self._sides[_LABELLED], self._on_device[_LABELLED] = self._sides["x"], self._on_device["x"]
         lazy = any(isinstance(v, Lazy) for v in self._sides.values())
         slow = lazy or (self.device.type == "cuda" and any(v is None for v in self._on_device.values()))
         self._host: Callable[[int, int, int], Host] = Ahead(self._gathered) if slow else self._gathered
@@ -68,7 +74,9 @@ class Stream:
         Returns:
             Images: "x", float32 [stop - start, C, H, W] in [-1, 1], in channels_last memory, or the points
             [stop - start, 2] of a world. Pairs and domains: "a" and "b" like it, partners or not. Where there are any,
-            of "x" or "b": "y", int64 [stop - start] labels; "attributes", float32 [stop - start, columns].
+            of "x" or "b": "y", int64 [stop - start] labels; "attributes", float32 [stop - start, columns]. Where some
+            images have no label, and so the "y" of -1: "x_labelled" and "y_labelled", as many rows of those that have
+            one, in shuffled epochs of their own.
         """
         host = self._host(cursor, start, stop)
         batch = {k: self._images(k, host) for k in self._sides}
@@ -80,6 +88,8 @@ class Stream:
         rows = host.rows[main]
         if self.dataset.labels is not None:
             batch["y"] = self._sent(torch.from_numpy(self.dataset.labels[rows]))
+            if _LABELLED in batch:
+                batch["y_labelled"] = self._sent(torch.from_numpy(self.dataset.labels[host.rows[_LABELLED]]))
         if self.dataset.attributes is not None:
             batch["attributes"] = self._sent(torch.from_numpy(self.dataset.attributes.values[rows]))
         return batch
@@ -87,14 +97,33 @@ class Stream:
     def _gathered(self, cursor: int, start: int, stop: int) -> Host:
         host = Host({}, {}, {})
         for side, pixels in self._sides.items():
-            own = side if self.dataset.task == "domains" else ""
-            rows, epochs = self._items(cursor + start, cursor + stop, len(pixels), own)
+            own = side if self.dataset.task == "domains" or side == _LABELLED else ""
+            n = len(self._known) if side == _LABELLED else len(pixels)
+            rows, epochs = self._items(cursor + start, cursor + stop, n, own)
+            rows = self._known[rows] if side == _LABELLED else rows
             host.rows[side], host.epochs[side] = rows, epochs
             if self._on_device[side] is None:
                 host.pixels[side] = self._read(pixels, rows, epochs)
             if isinstance(pixels, Lazy):  # labels are those of the pictures that are seen
                 host.rows[side] = pixels.shown(rows)
+            if side == _LABELLED:
+                self._relabel(host, pixels)
         return host
+
+    def _relabel(self, host: Host, pixels: Pixels) -> None:
+        """The next labelled picture where one that has no label stands in for a labelled one that cannot be read."""
+        labels, rows = self.dataset.labels, host.rows[_LABELLED]
+        assert labels is not None
+        for _ in self._known:
+            wrong = np.flatnonzero(labels[rows] < 0)
+            if not len(wrong):
+                return
+            after = np.searchsorted(self._known, rows[wrong]) % len(self._known)
+            instead, epochs = self._known[after], host.epochs[_LABELLED][wrong]
+            host.pixels[_LABELLED][wrong] = self._read(pixels, instead, epochs)
+            assert isinstance(pixels, Lazy)
+            rows[wrong] = pixels.shown(instead)
+        raise UserError(f"{self.dataset.name}: none of the pictures that have a label can be read; mend them.")
 
     def _read(self, pixels: Pixels, rows: np.ndarray, epochs: np.ndarray) -> np.ndarray:
         if isinstance(pixels, Lazy):
@@ -120,8 +149,8 @@ class Stream:
         return self._sent(torch.from_numpy(host.epochs[side])), self._sent(torch.from_numpy(host.rows[side]))
 
     def _augmented(self, batch: dict[str, Tensor], host: Host) -> dict[str, Tensor]:
-        """Partners are varied together, domains each by itself."""
-        if self.dataset.task == "domains":
+        """Partners are varied together, all else each by itself."""
+        if self.dataset.task != "pairs":
             return {k: self._augment([x], self.seed, *self._places(host, k))[0] for k, x in batch.items()}
         places = self._places(host, next(iter(self._sides)))
         return dict(zip(batch, self._augment([*batch.values()], self.seed, *places), strict=True))
@@ -140,7 +169,7 @@ class Stream:
         key = ("order", self.seed, epoch, own) if own else ("order", self.seed, epoch)
         chance = np.random.Generator(np.random.PCG64(seed_of(*key)))
         spans = self.dataset.spans
-        if len(spans) < 2:
+        if len(spans) < 2 or own == _LABELLED:
             return chance.permutation(n)
         return shuffled_shards(spans, chance)
 

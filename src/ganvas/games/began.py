@@ -144,10 +144,16 @@ class BEGAN(FromLatents, Game):
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
-        """Descriptors [n, z_dim], float32, of images [n, *shape] in [−1, 1].
+        """Descriptors [n, z_dim], float32, of images [n, *shape] in [−1, 1]; the generator's inputs are such, too.
 
-        The generator's inputs are such descriptors where `prior` is `descriptors`; `decode` reads them in any case.
+        Raises:
+            UserError: `prior` is `uniform`, so that they are not.
         """
+        if self.config.prior == "uniform":
+            raise UserError(
+                f"{self.name} with --prior uniform draws the generator's inputs from [-1, 1], so no picture can be "
+                "named by its descriptor; train with --prior descriptors."
+            )
         return torch.cat([self.D.encoder(part) for part in x.to(self.device).split(256)]).float()
 
     @torch.no_grad()

@@ -26,7 +26,6 @@ from ganvas.game import Aux, Batch, DataSpec, Turn
 from ganvas.games.gan import Minimax, MinimaxRules
 from ganvas.games.two_player import ConvolutionalConfig
 from ganvas.networks import mlp
-from ganvas.networks.layers import normal_init
 from ganvas.optim import Optimizer
 
 SECTION = "§4.1 of Mirza and Osindero 2014"
@@ -67,13 +66,12 @@ class CGAN(Minimax):
     def networks(self, c: Any, data: DataSpec) -> tuple[nn.Module, nn.Module]:
         k = self.condition.dim
         if c.network == "mlp":
-            nets = (
+            # PyTorch's initial weights, which shrink with a layer's inputs: of one size for all, as DCGAN has them, the
+            # few numbers of a condition would drown in those of the image, and the labels be learnt wrongly or not.
+            return (
                 mlp.JointGenerator(data.shape, c.z_dim, k, c.width_z, c.width_c, c.width_joint, c.dropout_g),
                 mlp.JointDiscriminator(data.shape, k, c.maxout_units, c.maxout_units_c, c.dropout),
             )
-            for net in nets:
-                normal_init(net, 0.05)
-            return nets
         return self.convolutional(c, data.shape, k)
 
     def discriminator(self, b: Batch) -> tuple[Tensor, Aux]:

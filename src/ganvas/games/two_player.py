@@ -155,12 +155,17 @@ class TwoPlayer(FromLatents, Game):
         return self.convolutional(c, data.shape, self.condition.dim)
 
     @staticmethod
-    def convolutional(c: Any, shape: tuple[int, ...], c_dim: int = 0) -> tuple[nn.Module, nn.Module]:
-        """DCGAN's networks, initialised; conditions of `c_dim` numbers are concatenated to latents and images."""
-        seen = (shape[0] + c_dim, *shape[1:])
+    def convolutional(
+        c: Any, shape: tuple[int, ...], c_dim: int = 0, *, outputs: int = 1
+    ) -> tuple[nn.Module, nn.Module]:
+        """DCGAN's networks, initialised: conditions of `c_dim` numbers are concatenated to latents and images.
+
+        With more than one of the `outputs` the discriminator tells the condition, and is not told it.
+        """
+        seen = (shape[0] + (c_dim if outputs == 1 else 0), *shape[1:])
         nets = (
             dcgan.Generator(shape, c.z_dim + c_dim, c.width, c.max_width, c.kernel, c.norm_g, c.act_g, c.leak),
-            dcgan.Discriminator(seen, c.width, c.max_width, c.kernel, c.norm_d, c.act_d, c.leak),
+            dcgan.Discriminator(seen, c.width, c.max_width, c.kernel, c.norm_d, c.act_d, c.leak, outputs),
         )
         for net in nets:
             normal_init(net, c.init_std)
@@ -217,7 +222,8 @@ class TwoPlayer(FromLatents, Game):
 
     @classmethod
     def exemptions(cls, config: Any) -> dict[str, str]:
-        norms = [n for n in ("norm_g", "norm_d") if is_convolutional(config) and getattr(config, n) == "batch"]
+        known = [n for n in config.__dataclass_fields__ if n.startswith("norm_")]
+        norms = [n for n in known if is_convolutional(config) and getattr(config, n) == "batch"]
         if not norms:
             return {}
         return {"accumulation": f"BatchNorm's statistics are those of each micro-batch ({', '.join(norms)} = batch)"}
@@ -239,7 +245,11 @@ class TwoPlayer(FromLatents, Game):
 
     def verdict(self, b: Batch) -> Tensor:
         """D(G(z)) in the generator's turn."""
-        return self.D(self.seen(b, self.made(b)), *self.given(b))
+        return self.D(self.seen(b, self.made(b)), *self.shown(b))
+
+    def shown(self, b: Batch) -> list[Tensor]:
+        """What D is told besides samples: the condition, of a conditional game."""
+        return self.given(b)
 
     def pair(self, b: Batch) -> tuple[Tensor, Tensor]:
         """Real and generated samples as the discriminator sees them, in a turn in which the generator rests."""
@@ -250,7 +260,7 @@ class TwoPlayer(FromLatents, Game):
     def verdicts(self, b: Batch, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """D(x) and D(G(z)) from one pass, in which the statistics of BatchNorm do not mix."""
         with batches_apart(2):
-            on_real, on_fake = self.D(torch.cat([real, fake]), *(torch.cat([c, c]) for c in self.given(b))).chunk(2)
+            on_real, on_fake = self.D(torch.cat([real, fake]), *(torch.cat([c, c]) for c in self.shown(b))).chunk(2)
         return on_real, on_fake
 
     def rehearse(self, batch: Batch) -> None:

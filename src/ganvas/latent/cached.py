@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from ganvas.errors import UserError
 from ganvas.latent.directions import RESPONSE_LATENTS, Directions
@@ -17,12 +19,15 @@ from ganvas.report.files import write_atomically
 _PARTS = ("vectors", "scales", "shares")
 
 
-def response(run: Path, checkpoint: Path, measure: Callable[[], Directions]) -> Directions:
+def response(run: Path, checkpoint: Path, condition: Tensor | None, measure: Callable[[], Directions]) -> Directions:
     """The directions in `RUN/latent/response-CHECKPOINT.safetensors`, measured first where they are not there.
+
+    A conditional game has others for each condition c [c_dim], and a file for each.
 
     A run that cannot be written is measured every time. What belongs to other weights is measured anew.
     """
-    file = run / "latent" / f"response-{checkpoint.name}.safetensors"
+    of_c = "" if condition is None else f"-{hashlib.sha256(condition.cpu().numpy().tobytes()).hexdigest()[:16]}"
+    file = run / "latent" / f"response-{checkpoint.name}{of_c}.safetensors"
     belongs = {"weights": _weights(checkpoint), "latents": str(RESPONSE_LATENTS)}
     try:
         with safe_open(file, "pt") as kept:

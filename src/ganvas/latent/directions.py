@@ -27,7 +27,7 @@ class Directions:
         vectors: [m, d], unit rows; the component of largest magnitude is positive, which settles the sign.
         scales: [m], what one unit of strength is: √λ, the latents' standard deviation along each.
         shares: [m], of the total variance, or of the total response; they sum to 1 where m = d.
-        by: "covariance" or "response".
+        by: "covariance", "response", or "codes" that the game has.
     """
 
     vectors: Tensor
@@ -40,6 +40,11 @@ class Directions:
 
     def to(self, device: torch.device | str) -> Directions:
         return Directions(self.vectors.to(device), self.scales.to(device), self.shares.to(device), self.by)
+
+
+def code_directions(axes: Tensor) -> Directions:
+    """The axes [m, d] of a game's codes, uniform on [-1, 1], whose standard deviation is 1/√3."""
+    return Directions(axes, axes.new_full((len(axes),), 3**-0.5), axes.new_full((len(axes),), 1 / len(axes)), "codes")
 
 
 def eigen_directions(covariance: Tensor) -> Directions:
@@ -94,7 +99,7 @@ def response_directions(generate: Callable[[Tensor], Tensor], z: Tensor, covaria
 def prior_covariance(game: Game) -> Tensor:
     """[d, d], of what a game's latents are drawn from: exact where it is known, else of 4,096 latents."""
     prior: Prior = game.prior  # type: ignore[assignment]
-    if prior.kind in ("normal", "uniform"):
+    if type(prior) is Prior:
         variance = 1.0 if prior.kind == "normal" else 1 / 3
         return torch.eye(prior.dim, device=game.device) * variance
     if isinstance(game, Moments):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganvas.errors import UserError, did_you_mean
 from ganvas.latent.paths import lerp, slerp
-from ganvas.priors import Prior
+from ganvas.priors import Coded, Prior
 
 Path = Literal["linear", "spherical"]
 
@@ -24,7 +24,7 @@ def default_path(prior: Prior) -> Path:
     arXiv:1609.04468); docs/steering.md measures what that is worth. BEGAN's N(μ, Σ) fills an ellipsoid, which straight
     paths never leave.
     """
-    return "spherical" if prior.kind in _SPHERICAL else "linear"
+    return "spherical" if prior.kind in _SPHERICAL and not isinstance(prior, Coded) else "linear"
 
 
 def along(waypoints: Tensor, steps: int, path: Path = "linear", centre: Tensor | None = None) -> Tensor:

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from ganvas.data.pictures import Fit, Framing, Unreadable, frame, open_picture
 from ganvas.errors import UserError
-from ganvas.game import Encodes, Game, Moments, Samples, require
+from ganvas.game import Axes, Encodes, Game, MixesConditions, Moments, Samples, require
 from ganvas.latent import cached
 from ganvas.latent.directions import (
     RESPONSE_LATENTS,
     Directions,
+    code_directions,
     eigen_directions,
     prior_covariance,
     response_directions,
@@ -41,9 +42,11 @@ class Space:
         device: auto, cpu, cuda or cuda:N.
         images: pictures that may be named in expressions, by the name for each.
         fit: how pictures of another size are fitted: crop, pad or stretch; None refuses them.
+        label: what a conditional game is asked for, in all its images; None takes the first of what it knows.
 
     Raises:
-        UserError: a run whose game has no prior, or makes points; an image that it cannot encode.
+        UserError: a run whose game has no prior, or makes points; an image that it cannot encode; a label that it does
+            not know.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Space:
         device: str = "cpu",
         images: Mapping[str, Path | str] | None = None,
         fit: Fit | None = None,
+        label: Any = None,
     ):
         self.run, at = open_run(run)
         self.checkpoint = at or self.run.latest()
@@ -59,7 +63,10 @@ class Space:
         game: Any = self.run.game(self.checkpoint, device_for(device))
         require(game, Samples, "latent")
         self.game: Game = game
-        self._generate = game.generate
+        self._made = game.generate
+        self.condition: Tensor | None = None
+        """c [c_dim], what a conditional game is asked for."""
+        self.condition = self.asked(label)
         if not self.game.data.is_image:
             raise UserError(
                 f"{self.run.dir} makes points of a 2-D world, which have no pictures to put side by side; "
@@ -71,6 +78,18 @@ class Space:
         for name in self._encoded:
             if any(row["name"] == name for row in self.names.listed()):
                 raise UserError(f"--image {name}: that name is taken in {self.names.file}; give another, NAME=FILE.")
+
+    def asked(self, label: Any) -> Tensor | None:
+        """The condition c [c_dim] that `label` asks for; None of a game without conditions."""
+        if isinstance(self.game, MixesConditions):
+            return next((c[0] for c in self.game.asked(label, 1)), None)
+        if label is not None:
+            raise UserError(f"{self.game.name} is not conditional; leave the label out.")
+        return None
+
+    def _generate(self, z: Tensor, conditions: Tensor | None = None) -> Tensor:
+        c = self.condition if conditions is None else conditions
+        return self._made(z) if c is None else self._made(z, c.expand(len(z), -1))
 
     @property
     def centre(self) -> Tensor:
@@ -94,22 +113,28 @@ class Space:
         """[n, d] of expressions with commas between, such as `3, 0:17, avg(1,2)`."""
         return torch.stack([self.value(e) for e in parse_list(text)])
 
-    def images(self, z: Tensor) -> NDArray[np.uint8]:
-        """uint8 [..., H, W, C] of latents [..., d]."""
+    def images(self, z: Tensor, conditions: Tensor | None = None) -> NDArray[np.uint8]:
+        """uint8 [..., H, W, C] of latents [..., d], and perhaps a condition for each, [..., c_dim]."""
         if z.shape[-1] != self.dim:
             raise UserError(f"A vector has {z.shape[-1]} numbers, and the latents of {self.run.dir} have {self.dim}.")
         flat = z.reshape(-1, self.dim).to(self.game.device, torch.float32)
-        made = to_uint8(self._generate(flat))
+        given = None if conditions is None else conditions.reshape(len(flat), -1).to(flat)
+        made = to_uint8(self._generate(flat, given))
         return made.reshape(*z.shape[:-1], *made.shape[1:])
 
     def directions(self, by: str = "auto") -> Directions:
-        """Of the latents' learned covariance where the game has one ("auto"), else of the generator's response.
+        """Of the codes or the learned covariance that the game has ("auto"), else of the generator's response.
 
         The response of a checkpoint is measured once and kept beside it, in the run.
         """
+        axes = self.game.axes() if isinstance(self.game, Axes) else torch.empty(0, self.dim)
         if by == "auto":
             learned = isinstance(self.game, Moments) and self.prior.kind not in ("normal", "uniform")
-            by = "covariance" if learned else "response"
+            by = "codes" if len(axes) else "covariance" if learned else "response"
+        if by == "codes":
+            if not len(axes):
+                raise UserError(f"{self.game.name} has no numbers among its latents' codes; leave --by out.")
+            return code_directions(axes)
         if by == "covariance":
             if not isinstance(self.game, Moments):
                 raise UserError(
@@ -117,7 +142,7 @@ class Space:
                     "leave --by out to follow the generator's response."
                 )
             return eigen_directions(self.game.latent_moments()[1])
-        return cached.response(self.run.dir, self.checkpoint, self._response).to(self.game.device)
+        return cached.response(self.run.dir, self.checkpoint, self.condition, self._response).to(self.game.device)
 
     def _response(self) -> Directions:
         z = self.prior.seeded(RESPONSE_LATENTS, 0, self.game.device)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ganvas.config import coerce
 from ganvas.data import Dataset
+from ganvas.data.labelled import known
 from ganvas.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ extractor, or the samples as they are stored, which come block by block to `Metr
 
 def is_labelled(data: Dataset) -> bool:
     """Whether the set tells two classes or more apart."""
-    return data.labels is not None and len(np.unique(data.labels)) >= 2
+    return data.labels is not None and len(np.unique(data.labels[known(data.labels)])) >= 2
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Block:
     """uint8 [n, height, width, channels] of images, float32 [n, 2] of points."""
     labels: np.ndarray | None = None
     """int64 [n], indices into the real set's label names: of real samples their own, of generated ones those that were
-    asked for; None where there are none."""
+    asked for, -1 where a class is not known; None where there are none."""
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -178,6 +179,8 @@ class Evidence:
     """float32 [n, d]: the features of a part in the order of `rows`, where some metric asks for vectors."""
     logits: dict[Part, np.ndarray] = field(default_factory=dict)
     """float32 [n, classes], in the same order, where some metric asks for logits."""
+    labels: dict[Part, np.ndarray] = field(default_factory=dict)
+    """int64 [n], in the same order, as in `Block`, of the parts that have labels."""
     rows: Mapping[Part, np.ndarray] = field(default_factory=dict)
     """int64 [n], ascending: which samples of `data` a part consists of ("generated": of a subject that is a set)."""
     generate: Callable[[np.ndarray], np.ndarray] = lambda rows: np.empty(0)
@@ -217,6 +220,10 @@ class Metric(ABC):
     @classmethod  # noqa: B027
     def check_subject(cls, subject: Samples | Dataset, extractor: Features | None) -> None:
         """Raises a `UserError` where what is judged, or what features are judged on, does not allow this metric."""
+
+    @classmethod  # noqa: B027
+    def check_against(cls, subject: Samples | Dataset, data: Dataset) -> None:
+        """Raises a `UserError` where what is judged does not fit these real samples."""
 
     def __init__(self, data: Dataset, terms: Terms):  # noqa: B027
         """For data that `check` has passed."""

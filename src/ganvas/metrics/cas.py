@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganvas.data import Dataset
+from ganvas.data.labelled import known
 from ganvas.errors import UserError
+from ganvas.metrics.asked import MOST_LISTED, demand_asked
 from ganvas.metrics.base import Block, Evidence, Features, Metric, Part, Terms, is_labelled
 
 if TYPE_CHECKING:
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
 FEWEST = 50
 """Real images that are needed."""
-MOST_LISTED = 20
-"""Classes whose accuracies are told one by one."""
 
 
 def classification_accuracy(
@@ -40,7 +40,7 @@ def classification_accuracy(
 
 
 class CAS(Metric):
-    """The score, beside that of as many real samples; "by_class" tells the classes of sets that have up to 20."""
+    """The score, beside that of as many real samples; "by_class" and "floor_by_class" are told of up to 20 classes."""
 
     name = "cas"
     needs = frozenset({"samples"})
@@ -48,7 +48,7 @@ class CAS(Metric):
 
     @classmethod
     def check(cls, data: Dataset) -> None:
-        if data.world is not None or not is_labelled(data) or len(data) < FEWEST:
+        if data.world is not None or not is_labelled(data) or len(known(data.labels)) < FEWEST:
             raise UserError(
                 f"{data.name} is not a set of at least {FEWEST} images with labels of two classes or more, which the "
                 "metric cas needs to test a classifier on; leave it out, or give labelled images."
@@ -56,19 +56,7 @@ class CAS(Metric):
 
     @classmethod
     def check_subject(cls, subject: Samples | Dataset, extractor: Features | None) -> None:
-        from ganvas.game import Conditional
-
-        if isinstance(subject, Dataset):
-            if subject.labels is None:
-                raise UserError(
-                    f"{subject.name} has no labels, or others than the real set, and the metric cas trains a "
-                    "classifier on them; leave it out, or give a set that is labelled with the same names."
-                )
-        elif not isinstance(subject, Conditional) or not subject.conditions:
-            raise UserError(
-                f"{getattr(subject, 'name', '') or type(subject).__name__} cannot be asked for a class, so its samples "
-                "have no labels to train a classifier on; leave the metric cas out, or give a conditional game."
-            )
+        demand_asked(subject, cls.name, "to train a classifier on")
 
     def __init__(self, data: Dataset, terms: Terms):
         self._names = data.label_names
@@ -81,7 +69,10 @@ class CAS(Metric):
                 f"{', ...' if len(self._names) > 5 else ''} of the real ones, so the metric cas cannot compare them; "
                 "leave it out, or name the classes alike."
             )
-        self._seen[part].append(Block(_at_most_32(block.samples), block.labels))
+        from ganvas.metrics.classifier import shrunk
+
+        rows = known(block.labels)
+        self._seen[part].append(Block(shrunk(block.samples[rows]), block.labels[rows]))
 
     def result(self, evidence: Evidence) -> dict[str, Any]:
         real, real_labels = self._all("reference")
@@ -91,27 +82,22 @@ class CAS(Metric):
             score, by_class = classification_accuracy(images, labels, real, real_labels, len(self._names))
             found[what] = score
             if what == "value":
-                found |= self._about(labels, by_class, len(images), len(real))
+                found |= {
+                    "trained_on": len(images),
+                    "tested_on": len(real),
+                    "classes_shown": len(np.unique(labels)),
+                }
+            if len(self._names) <= MOST_LISTED:
+                listed = {n: float(a) for n, a in zip(self._names, by_class, strict=True) if not np.isnan(a)}
+                found["by_class" if what == "value" else f"{what}_by_class"] = listed
         return found
-
-    def _about(self, labels: np.ndarray, by_class: np.ndarray, shown: int, tested: int) -> dict[str, Any]:
-        listed = {n: float(a) for n, a in zip(self._names, by_class, strict=True) if not np.isnan(a)}
-        return {
-            "trained_on": shown,
-            "tested_on": tested,
-            "classes_shown": len(np.unique(labels)),
-            **({"by_class": listed} if len(self._names) <= MOST_LISTED else {}),
-        }
 
     def _all(self, part: Part) -> tuple[np.ndarray, np.ndarray]:
         blocks = self._seen[part]
         labels = [block.labels for block in blocks if block.labels is not None]
+        if not sum(map(len, labels)):
+            raise UserError(
+                "too few samples have a label for the metric cas: a part that it compares has none; leave it out, or "
+                "give more labelled ones."
+            )
         return np.concatenate([block.samples for block in blocks]), np.concatenate(labels)
-
-
-def _at_most_32(images: np.ndarray) -> np.ndarray:
-    """Images box-averaged to the side at which the classifier sees them, as bytes, so that all fit in memory."""
-    from ganvas.metrics.features import as_network_input
-    from ganvas.metrics.samples import as_stored
-
-    return images if max(images.shape[1:3]) <= 32 else as_stored(as_network_input(images, 32))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ganvas.data import Dataset
+from ganvas.data.labelled import known
 from ganvas.errors import UserError
 from ganvas.metrics.base import Block, Evidence, Metric, Part, Terms, is_labelled
 
@@ -36,16 +37,17 @@ class Classes(Metric):
                 f"{data.name} has no labels of two classes or more, so classes cannot be counted; "
                 "leave the metric classes out, or give labelled data."
             )
-        if len(data) < FEWEST:
+        if (n := len(known(data.labels))) < FEWEST:
             raise UserError(
-                f"{data.name} has {len(data)} images, and the metric classes needs {FEWEST} at least to learn from; "
+                f"{data.name} has {n} labelled images, and the metric classes needs {FEWEST} at least to learn from; "
                 "leave it out, or give more."
             )
 
     def __init__(self, data: Dataset, terms: Terms):
         assert data.labels is not None
         self._data, self._labels = data, data.labels
-        self._shares = np.bincount(data.labels, minlength=len(data.label_names)) / len(data.labels)
+        labels = data.labels[known(data.labels)]
+        self._shares = np.bincount(labels, minlength=len(data.label_names)) / len(labels)
         self._counts: dict[Part, np.ndarray] = {}
 
     @cached_property
@@ -56,8 +58,8 @@ class Classes(Metric):
         from sklearn.pipeline import make_pipeline
 
         samples = self._data.samples
-        order = np.random.default_rng(0).permutation(len(samples))
-        fitted = min(_MOST_FITTED, len(samples) * 4 // 5)
+        order = np.random.default_rng(0).permutation(known(self._labels))
+        fitted = min(_MOST_FITTED, len(order) * 4 // 5)
         here, held_out = np.sort(order[:fitted]), np.sort(order[fitted : fitted + _MOST_HELD_OUT])
         x = _vectors(samples[here])
         components, neighbours = min(50, *x.shape), min(5, fitted)

@@ -25,10 +25,12 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
 from ganvas.data import Dataset
 from ganvas.data.arrays import Pixels
 from ganvas.data.cache import cache_folder
+from ganvas.data.labelled import known
 from ganvas.data.sources.base import digest
 from ganvas.errors import UserError
 from ganvas.metrics.base import Extracted, Features, is_labelled
 from ganvas.metrics.features import as_network_input
+from ganvas.metrics.samples import as_stored
 from ganvas.rng import seeded_globally
 
 FEWEST = 50
@@ -95,7 +97,7 @@ class ClassifierFeatures(Features):
 
 def demand_labels(data: Dataset) -> None:
     """A `UserError` where a set cannot teach a classifier."""
-    if not is_labelled(data) or len(data) < FEWEST:
+    if not is_labelled(data) or len(known(data.labels)) < FEWEST:
         raise UserError(
             f"{data.name} is not a set of at least {FEWEST} images with labels of two classes or more, "
             "which classifier features need; give --features pixels."
@@ -152,27 +154,47 @@ def _keep(net: Classifier, accuracy: float, data: Dataset, path: Path) -> None:
 
 
 def train(data: Dataset, labels: np.ndarray) -> tuple[Classifier, float]:
-    """A classifier in evaluation mode, and its accuracy on a tenth of the set that it was not shown.
+    """A classifier in evaluation mode, and its accuracy on a tenth of the labelled images that it was not shown.
 
     On the CPU in float32 whatever the device, so that one set has one classifier.
     """
     with seeded_globally("classifier", _VERSION):
         net = _untrained(data.samples.shape[-1], len(data.label_names))
-        order = torch.randperm(len(data))
-        held_out, shown = order.split([n := min(len(data) // 10, _MOST_HELD_OUT), len(data) - n])
+        rows = torch.from_numpy(known(labels))
+        order = rows[torch.randperm(len(rows))]
+        held_out, shown = order.split([n := min(len(rows) // 10, _MOST_HELD_OUT), len(rows) - n])
         _fit(net, data.samples, labels, shown)
     return net, float((classified(net, data.samples, held_out) == labels[held_out.numpy()]).mean())
 
 
-def taught(images: np.ndarray, labels: np.ndarray, classes: int) -> Classifier:
-    """A classifier in evaluation mode that was shown all these images, uint8 [n, H, W, C], as `train` shows them.
+def taught(
+    images: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    *,
+    rows: np.ndarray | None = None,
+    seed: int = 0,
+    batch: int = _BATCH,
+) -> Classifier:
+    """A classifier in evaluation mode that was shown these images, as `train` shows them.
 
-    `labels` are int64 [n], below `classes`.
+    Args:
+        images: uint8 [n, H, W, C].
+        labels: int64 [n], below `classes`.
+        rows: which of them it is shown, int64 [m], some perhaps several times; None is all.
+        seed: of its first weights and of the order.
+        batch: images a step; fewer where there are fewer rows. It makes `steps_of(batch)` steps, however many rows.
     """
-    with seeded_globally("classifier", _VERSION):
+    with seeded_globally("classifier", _VERSION, *((seed,) if seed else ())):
         net = _untrained(images.shape[-1], classes)
-        _fit(net, images, labels, torch.arange(len(images)))
+        shown = torch.arange(len(images)) if rows is None else torch.from_numpy(rows)
+        _fit(net, images, labels, shown, batch)
     return net
+
+
+def steps_of(batch: int) -> int:
+    """Steps of a training with so many images each."""
+    return _SHOWN // batch
 
 
 @torch.no_grad()
@@ -182,15 +204,30 @@ def classified(net: Classifier, images: Pixels, rows: Tensor | None = None) -> n
     return torch.cat([net(_input(images, part)).argmax(1) for part in rows.split(_BATCH)]).numpy()
 
 
+@torch.no_grad()
+def probabilities(net: Classifier, images: np.ndarray) -> np.ndarray:
+    """float32 [n, classes]: how sure a network in evaluation mode is of each class."""
+    parts = torch.arange(len(images)).split(_BATCH)
+    return torch.cat([net(_input(images, part)).softmax(1) for part in parts]).numpy()
+
+
+def shrunk(images: Pixels) -> np.ndarray:
+    """All images box-averaged to the side at which the classifier sees them, as bytes, so that they fit in memory."""
+    if max(images.shape[1:3]) <= _SIDE:
+        return np.asarray(images[:])
+    parts = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+    return np.concatenate([as_stored(as_network_input(part, _SIDE)) for part in parts])
+
+
 def _untrained(channels: int, classes: int) -> Classifier:
     return Classifier(channels, classes).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _fit(net: Classifier, images: Pixels, labels: np.ndarray, shown: Tensor) -> None:
+def _fit(net: Classifier, images: Pixels, labels: np.ndarray, shown: Tensor, batch: int = _BATCH) -> None:
     """Shows these rows of the images, with chances from the global generator; leaves evaluation mode."""
     targets = torch.from_numpy(labels)
-    batch = min(_BATCH, len(shown))
-    steps = _SHOWN // batch
+    batch = min(batch, len(shown))
+    steps = steps_of(batch)
     epochs = torch.cat([shown[torch.randperm(len(shown))] for _ in range(-(-steps * batch // len(shown)))])
     optimizer = torch.optim.Adam(net.parameters(), lr=_RATE)
     falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)

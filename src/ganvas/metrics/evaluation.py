@@ -11,6 +11,7 @@ import numpy as np
 
 from ganvas import processes
 from ganvas.data import Dataset, load
+from ganvas.data.labelled import UNKNOWN, known
 from ganvas.data.worlds import WORLDS
 from ganvas.errors import UserError
 from ganvas.metrics import CARDS, metric
@@ -38,8 +39,10 @@ FEWEST = 4
 """Real samples: two for each half."""
 FEWEST_CLASSIFIED = 10
 
+_HONEST = {"fid": "fd", "intra-fid": "intra-fd"}
+"""Names that belong to Inception's published features alone, and what the same is called on any other."""
 _FID = (
-    "FID means Inception with its published weights (--features inception): fd is the Fréchet distance on the features "
+    "FID means Inception with its published weights (--features inception): {} is the Fréchet distance on the features "
     "named here, and is not comparable with FIDs."
 )
 
@@ -64,7 +67,8 @@ def evaluate(
         what: a game that samples, in evaluation mode, or a set of images, perhaps by name.
         data: the real samples, of the same shape; by name they are loaded at that shape.
         metrics: names of `ganvas.metrics.CARDS`; "all" is every one that applies; None takes `default_metrics`. A
-            Fréchet distance is called "fid" on Inception's published features alone, and "fd" on any other.
+            Fréchet distance is called "fid" on Inception's published features alone, and "fd" on any other, and so are
+            "intra-fid" and "intra-fd".
         device: where features are computed: "auto", "cpu", "cuda", "cuda:1".
         **terms: the fields of `ganvas.metrics.base.Terms`: features, resizing, n, seed, truncation, reference, ...
 
@@ -82,7 +86,7 @@ def evaluate(
     what, data, named = _loaded(what, data)
     lenient = metrics is not None and "all" in metrics
     classes, left_out = _chosen(metrics, data, agreed)
-    if "fid" in classes and agreed.features == "auto" and is_at_hand("inception"):
+    if _HONEST.keys() & classes.keys() and agreed.features == "auto" and is_at_hand("inception"):
         agreed = replace(agreed, features="inception")
     extractor = _extractor(classes, data, agreed, device)
     judged = what
@@ -90,7 +94,12 @@ def evaluate(
         judged = replace(what, labels=None, label_names=())  # other classes than the real ones are none here
     for name, cls in list(classes.items()):
         looks = extractor if cls(data, agreed).uses_features else None
-        if why := _refusal(lambda: cls.check_subject(judged, looks), lenient):  # noqa: B023 - called at once
+
+        def fits(cls: type[Metric] = cls, looks: Features | None = looks) -> None:
+            cls.check_subject(judged, looks)
+            cls.check_against(judged, data)
+
+        if why := _refusal(fits, lenient):
             left_out[name] = why
             del classes[name]
     if not classes:
@@ -113,7 +122,11 @@ def evaluate(
         "weights": extractor.weights if extractor else "",
         "left_out": left_out or "",
         "notes": [
-            *([_FID] if "fid" in classes and not (extractor and extractor.is_inception) else []),
+            *(
+                _FID.format(other)
+                for name, other in _HONEST.items()
+                if name in classes and not (extractor and extractor.is_inception)
+            ),
             *dict.fromkeys(note for names, its in named for note in refitted(names, its)),
         ],
         "warnings": [
@@ -129,7 +142,7 @@ def default_metrics(data: Dataset) -> tuple[str, ...]:
     """What suits the data: modes of a 2-D world, the Fréchet distance of images, and their classes where labelled."""
     if data.world is not None:
         return ("modes",)
-    return ("fd", "classes") if is_labelled(data) and len(data) >= FEWEST_CLASSIFIED else ("fd",)
+    return ("fd", "classes") if is_labelled(data) and len(known(data.labels)) >= FEWEST_CLASSIFIED else ("fd",)
 
 
 def find_metrics(names: Sequence[str], data: Dataset) -> dict[str, type[Metric]]:
@@ -154,15 +167,18 @@ def _chosen(
     left_out: dict[str, str] = {}
     if metrics is not None and "all" in metrics:
         for name in CARDS:
-            if name in asked or name == "fid" or name.startswith("ppl-"):  # fd is fid on Inception; ppl is one of four
+            if (
+                name in asked or name in _HONEST or name.startswith("ppl-")
+            ):  # fd is fid on Inception; ppl is one of four
                 continue
             cls = metric(name)
             if why := _refusal(lambda: cls.check(data), True):  # noqa: B023 - called at once
                 left_out[name] = why
             else:
                 asked[name] = cls
-    if "fid" in asked:
-        asked.pop("fd", None)
+    for name, other in _HONEST.items():
+        if name in asked:
+            asked.pop(other, None)
     return {name: asked[name] for name in CARDS if name in asked}, left_out
 
 
@@ -187,8 +203,9 @@ def _extractor(
 
 def _named(found: dict[str, dict[str, Any]], extractor: Features | None) -> dict[str, dict[str, Any]]:
     """The results under the names that they may bear: a FID on Inception's published features alone."""
-    honest = "fid" if extractor and extractor.is_inception else "fd"
-    return {honest if name == "fid" else name: result for name, result in found.items()}
+    if extractor and extractor.is_inception:
+        return found
+    return {_HONEST.get(name, name): result for name, result in found.items()}
 
 
 class Trial:
@@ -237,8 +254,11 @@ class Trial:
         for part, shown in parts.items():
             if shown.count:
                 show(part, shown, list(measures.values()), evidence)
-        mine = {name: m.result(evidence) for name, m in measures.items()} if processes.rank() == 0 else {}
-        return processes.all_say(lambda: mine)[0]
+
+        def results() -> dict[str, dict[str, Any]]:
+            return {name: m.result(evidence) for name, m in measures.items()} if processes.rank() == 0 else {}
+
+        return processes.all_say(results)[0]
 
     def _generated(self, n: int) -> Shown:
         if not isinstance(self.what, Dataset):
@@ -249,7 +269,7 @@ class Trial:
 
 _OF_REALS = {
     "value": "floor",
-    **{k: f"floor_{k}" for k in ("std", "infinite", "infinite_fit")},
+    **{k: f"floor_{k}" for k in ("std", "infinite", "infinite_fit", "by_class")},
     **{k: f"{k}_of_reals" for k in ("kl", "good_share", "levels", "whole")},
 }
 
@@ -263,7 +283,7 @@ def labels_among(what: Dataset, names: tuple[str, ...]) -> np.ndarray | None:
     """The labels of a set as indices into the label names of another; None where it has none, or others."""
     if what.labels is None or not set(what.label_names) <= set(names):
         return None
-    return np.array([names.index(name) for name in what.label_names])[what.labels]
+    return np.array([*(names.index(name) for name in what.label_names), UNKNOWN])[what.labels]
 
 
 def _loaded(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ganvas.data import Dataset
+from ganvas.data.labelled import known
 from ganvas.errors import UserError, did_you_mean
 from ganvas.metrics.base import Extracted, Features, Terms, is_labelled
 
@@ -135,7 +136,7 @@ def _suitable(data: Dataset) -> str:
 
     if data.world is not None:
         return "points"
-    return "classifier" if is_labelled(data) and len(data) >= FEWEST else "pixels"
+    return "classifier" if is_labelled(data) and len(known(data.labels)) >= FEWEST else "pixels"
 
 
 def as_network_input(

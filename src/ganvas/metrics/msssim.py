@@ -85,10 +85,11 @@ def _halved(x: np.ndarray) -> np.ndarray:
 def draw_pairs(labels: np.ndarray, most: int = PAIRS) -> np.ndarray:
     """Different pairs of different samples of one class, as many of each class, `most` in all or fewer: [pairs, 2].
 
-    A class of one sample gives none. Of more than `most` classes as many are drawn, always the same ones.
+    A class of one sample gives none, and what is of no class (-1) has no pairs. Of more than `most` classes as many are
+    drawn, always the same ones.
     """
     rng = np.random.default_rng(seed_of("ms-ssim", "pairs"))
-    groups = [rows for label in np.unique(labels) if len(rows := np.flatnonzero(labels == label)) > 1]
+    groups = [rows for label in np.unique(labels[labels >= 0]) if len(rows := np.flatnonzero(labels == label)) > 1]
     groups = [groups[i] for i in rng.permutation(len(groups))[:most]]
     found = [np.empty((0, 2), np.int64)]
     for rows in groups:

@@ -33,6 +33,8 @@ def show(part: Part, shown: Shown, measures: Sequence[Metric], evidence: Evidenc
     if not needs:
         return
     evidence.rows = {**evidence.rows, part: shown.rows}
+    if shown.labels is not None:
+        evidence.labels[part] = shown.labels
     viewers = [m for m in watching if "samples" in m.needs]
     extractor = evidence.extractor if needs - {"samples"} else None
     found = Found(needs)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from ganvas.data import Dataset
+from ganvas.data.labelled import known
 from ganvas.errors import UserError
 from ganvas.metrics.base import Evidence, Features, Metric, Terms, is_labelled
 from ganvas.rng import generator, seed_of
@@ -221,7 +222,7 @@ def _labels(game: Samples, data: Dataset, pairs: int, seed: int) -> np.ndarray |
         return None
     rng = np.random.default_rng(seed_of("ppl", "labels", seed))
     if data.labels is not None and is_labelled(data) and len(data.label_names) == game.conditions:
-        return rng.choice(data.labels, pairs)
+        return rng.choice(data.labels[known(data.labels)], pairs)
     return rng.integers(game.conditions, size=pairs)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganvas.data import Dataset
+from ganvas.data.labelled import known
 from ganvas.errors import UserError
 from ganvas.metrics.base import Block, Terms
 from ganvas.rng import seed_of
@@ -31,6 +32,8 @@ class Shown:
     """Which samples of their set they are, ascending; of a game's, 0 to `count` - 1."""
     of: Dataset | None = None
     """Their set; None of a game's samples."""
+    labels: np.ndarray | None = None
+    """int64 [count], as in `Block`; None where there are none."""
 
     @property
     def blocks(self) -> int:
@@ -52,12 +55,13 @@ def chosen(dataset: Dataset, rows: np.ndarray, labels: np.ndarray | None = None)
     """The samples of these rows, in the order of the file, with `labels` [len(dataset)] or the set's own."""
     rows = np.sort(rows)
     labels = dataset.labels if labels is None else labels
+    theirs = None if labels is None else labels[rows]
 
     def block(i: int) -> Block:
-        here = rows[i * BLOCK : (i + 1) * BLOCK]
-        return Block(dataset.samples[here], None if labels is None else labels[here])
+        here = slice(i * BLOCK, (i + 1) * BLOCK)
+        return Block(dataset.samples[rows[here]], None if theirs is None else theirs[here])
 
-    return Shown(len(rows), block, rows, dataset)
+    return Shown(len(rows), block, rows, dataset, theirs)
 
 
 def drawn(game: Samples, n: int, terms: Terms, data: Dataset) -> Shown:
@@ -70,7 +74,9 @@ def drawn(game: Samples, n: int, terms: Terms, data: Dataset) -> Shown:
 
     asked = None
     if isinstance(game, Conditional) and game.conditions and data.labels is not None:
-        asked = np.random.default_rng(seed_of("evaluate", "labels", terms.seed)).choice(data.labels, n)
+        asked = np.random.default_rng(seed_of("evaluate", "labels", terms.seed)).choice(
+            data.labels[known(data.labels)], n
+        )
 
     def block(i: int) -> Block:
         here = slice(i * BLOCK, min((i + 1) * BLOCK, n))
@@ -80,7 +86,7 @@ def drawn(game: Samples, n: int, terms: Terms, data: Dataset) -> Shown:
         x = game.sample(here.stop - here.start, seed=seed_of("evaluate", terms.seed, i), **more)
         return Block(as_stored(x), labels)
 
-    return Shown(n, block, np.arange(n))
+    return Shown(n, block, np.arange(n), labels=asked)
 
 
 def as_stored(x: Tensor) -> np.ndarray:

@@ -99,7 +99,11 @@ class Discriminator(nn.Module):
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         if c is not None:
             x = torch.cat([x, c.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)
-        return self.project(self.body(x).flatten(1)).squeeze(1)
+        return self.project(self.features(x)).squeeze(1)
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the last layer sees, [B, 16 C']."""
+        return self.body(x).flatten(1)
 
 
 class Autoencoder(nn.Module):

@@ -27,7 +27,7 @@ def save_sheet(path: Path, dataset: Dataset, n: int = 48, seed: int = 0) -> Path
     batch = Stream(dataset, seed).batch(0, 0, n)
     names = [""] * n
     if "y" in batch:
-        names = [dataset.label_names[int(y)] for y in batch["y"]]
+        names = [dataset.label_names[y] if y >= 0 else "?" for y in batch["y"].tolist()]
     if dataset.task == "images":
         images = to_uint8(batch["x"])
     elif dataset.task == "pairs":

@@ -56,7 +56,7 @@ class Source(ABC):
     fingerprint: str
     """Changes when the files do; the key of the decoded cache."""
     labels: np.ndarray | None = None
-    """int64 [len], each an index into `label_names`."""
+    """int64 [len], each an index into `label_names`, or -1 where that is not known."""
     label_names: tuple[str, ...] = ()
     attributes: Attributes | None = None
     problems: tuple[Problem, ...] = ()

@@ -4,6 +4,7 @@ What the folders mean is read from their names, below those that all pictures sh
 
     a.png b.png                              pictures
     cats/a.png dogs/b.png                    two classes
+    cats/a.png dogs/b.png unlabelled/c.png   two classes, and pictures whose class is not known
     train/cats/a.png test/dogs/b.png         two classes in published parts
     A/1.png B/1.png, also in parts           pairs of an input A and its target B, by name
     trainA/1.png trainB/7.png testA testB    two domains; with task pairs, pairs by name

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ganvas.data.labelled import FOLDERS, UNKNOWN
 from ganvas.data.problems import Problem, printable, why
 from ganvas.data.sources.base import Attributes
 from ganvas.errors import UserError
@@ -28,21 +29,25 @@ class Labels(NamedTuple):
 def by_folder(names: Sequence[str]) -> Labels:
     """A class for each folder, as in `cats/a.png` and `dogs/b.png`, where every file lies in one of two or more.
 
-    Folders that all files share are passed over: `pets/cats/a.png` and `pets/dogs/b.png` are cats and dogs.
+    Folders that all files share are passed over: `pets/cats/a.png` and `pets/dogs/b.png` are cats and dogs. What lies
+    in a folder `unlabelled` (or `unlabeled`) is of no known class.
     """
     folders = [name.split("/")[:-1] for name in names]
     shared = sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False)))
     if any(len(f) == shared for f in folders):
         return Labels()
     of_each = [f[shared] for f in folders]
-    classes = sorted(set(of_each))
-    index = {c: i for i, c in enumerate(classes)}
+    classes = sorted(c for c in set(of_each) if c.lower() not in FOLDERS)
+    if not classes:
+        return Labels()
+    index = dict.fromkeys(of_each, UNKNOWN) | {c: i for i, c in enumerate(classes)}
     return Labels(np.array([index[c] for c in of_each], np.int64), tuple(map(printable, classes)))
 
 
 def by_listing(listing: bytes, where: str, names: Sequence[str]) -> Labels:
     """Labels from StyleGAN's `{"labels": [["img.png", 3], ...]}`; null says that there are none.
 
+    A file whose label is null is of no known class, which StyleGAN does not take.
     Classes are named by `label_names` beside the labels, or by their indices up to the greatest. Labels that are
     vectors, as StyleGAN also takes them, become attributes `label_0`, `label_1`, ...; one-hot vectors are classes. A
     listed file that is missing is a problem; a file without a label, or a label that is no class, is a mistake.
@@ -70,13 +75,17 @@ def by_listing(listing: bytes, where: str, names: Sequence[str]) -> Labels:
     )
     if given and all(isinstance(label, list) for label in given.values()):
         return _by_vector([given[n] for n in names], where, missing)
+    if all(label is None for label in given.values()):
+        return Labels(problems=missing)
     for file, label in given.items():
-        if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < MOST_CLASSES:
+        if label is not None and (
+            isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < MOST_CLASSES
+        ):
             raise UserError(
                 f"{where}: the label {printable(str(label)[:80])} of {printable(file)} is not a whole number "
                 f"from 0 to {MOST_CLASSES - 1}."
             )
-    indices = np.array([given[n] for n in names], np.int64)
+    indices = np.array([UNKNOWN if given[n] is None else given[n] for n in names], np.int64)
     return Labels(indices, _class_names(content, int(indices.max(initial=-1)) + 1), missing)
 
 

@@ -40,6 +40,11 @@ class Stacked(Source):
             raise UserError(
                 f"{base.name} has no labels, so its stacks have no modes to count; give a labelled set such as digits."
             )
+        if unlabelled := int((base.labels < 0).sum()):
+            raise UserError(
+                f"{base.name} has {unlabelled} pictures without a label, so the modes of its stacks cannot be counted; "
+                "take them away, or give a set that is labelled throughout."
+            )
         if classes**3 > MOST_MODES:
             raise UserError(
                 f"{base.name} has {classes} classes, so that its stacks would have {classes**3:,} modes, more than "
