@@ -11,7 +11,7 @@ from torch import nn
 
 from ganvas.networks import biggan, resnet, sngan
 from ganvas.networks.attention import SelfAttention
-from ganvas.networks.resnet import ConditionalNorm, Discriminator, Generator
+from ganvas.networks.resnet import ConditionalNorm, DBlock, Discriminator, GBlock, Generator
 from ganvas.networks.updown import WORTH, DownConv, UpConv
 
 float64 = pytest.mark.usefixtures("float64")
@@ -203,6 +203,42 @@ def test_the_projection():
     expected = h @ d.project.weight[0] + d.project.bias + ((c @ d.embed.weight.T) * h).sum(1)
     torch.testing.assert_close(d(x, c), expected)
     assert Discriminator(1, sngan.PLANS[16], 4)(x).shape == (5,)
+
+
+# Blocks
+
+
+def convolved(m, x):
+    w = m.weight if m.u is None else m.weight / m.sigma()
+    return F.conv2d(x, w, m.bias, padding=m.padding)
+
+
+@float64
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("halve", [False, True])
+def test_a_discriminators_block_is_the_papers(first, halve):
+    torch.manual_seed(0)
+    block, x = DBlock(4, 5, 6, True, first, halve), torch.randn(2, 4, 16, 16)
+    kept = x.clone()
+    h = convolved(block.conv2, F.relu(convolved(block.conv1, x if first else F.relu(x))))
+    expected = h + convolved(block.shortcut, x)
+    torch.testing.assert_close(block(x), F.avg_pool2d(expected, 2) if halve else expected)
+    assert torch.equal(x, kept)
+
+
+@float64
+@pytest.mark.parametrize("norm", ["batch", "layer", "none"])
+@pytest.mark.parametrize("c_dim", [0, 3])
+def test_a_generators_block_is_the_papers(norm, c_dim):
+    torch.manual_seed(0)
+    block = GBlock(4, 6, norm, c_dim, True, False)
+    x, c = torch.randn(2, 4, 8, 8), torch.randn(2, 3) if c_dim else None
+    kept = x.clone()
+    up = torch.nn.Upsample(scale_factor=2)
+    h = convolved(block.conv1, up(F.relu(block.norm1(x, c))))
+    expected = convolved(block.conv2, F.relu(block.norm2(h, c))) + convolved(block.shortcut, up(x))
+    torch.testing.assert_close(block(x, c), expected)
+    assert torch.equal(x, kept)
 
 
 # Whole networks
