@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +116,15 @@ def test_an_unconditional_run_is_asked_for_nothing(tmp_path):
     assert "gan is not conditional" in refused("sample", tmp_path / "run", "--label", "3", "--out", out)
     assert "not conditional" in refused("latent", "center", tmp_path / "run", "--label", "3", "--out", out)
     assert not out.exists()
+
+
+def test_a_run_of_an_earlier_version_is_opened_and_gone_on_with(tmp_path):
+    """Then config.json held the names of the attributes alone."""
+    data, run = pictures(tmp_path / "data", rose=20), tmp_path / "run"
+    assert ganvas("train", "dcgan", data, *TINY, "--kimg", "0.1", "--quiet", "--out", run).code == 0
+    file = run / "config.json"
+    config = json.loads(file.read_bytes())
+    config["data"]["attributes"] = [column["name"] for column in config["data"]["attributes"]]
+    file.write_text(json.dumps(config))
+    assert face.load(run).sample(1).shape == (1, 1, 16, 16)
+    assert ganvas("train", "--resume", run, "--kimg", "0.2", "--quiet").code == 0

@@ -217,6 +217,13 @@ PAPERS = {
              "opt_g.lr": 5e-5},
     "wgan-gp": {"batch": 128, "gp_weight": 10.0, "critic_steps": 5, "norm_d": "layer", "norm_g": "batch", "z_dim": 128,
                 "opt_d.lr": 1e-4, "opt_d.beta1": 0.0, "opt_d.beta2": 0.9, "opt_g.lr": 1e-4},
+    "sngan": {"batch": 64, "z_dim": 128, "prior": "normal", "width": 64, "condition": "none", "loss": "hinge",
+              "d_steps": 5, "attention": 0, "norm_g": "batch", "spectral_g": False, "opt_g.lr": 2e-4,
+              "opt_g.beta1": 0.0, "opt_g.beta2": 0.9, "opt_d.lr": 2e-4, "opt_d.beta1": 0.0, "opt_d.beta2": 0.9},
+    "biggan": {"batch": 2048, "z_dim": 120, "prior": "normal", "width": 96, "condition": "auto", "loss": "hinge",
+               "d_steps": 2, "attention": 64, "norm_g": "batch", "embedding": 128, "hierarchical": True,
+               "init": "orthogonal", "ortho": 1e-4, "opt_g.lr": 5e-5, "opt_g.beta1": 0.0, "opt_g.beta2": 0.999,
+               "opt_d.lr": 2e-4, "opt_d.beta1": 0.0, "opt_d.beta2": 0.999},
 }  # fmt: skip
 COUNTS = {"dcgan": 36.6e6, "wgan-gp": 36.6e6, "began": 17.2e6}  # of G and D at 64×64×3, Tables 1 and 2 of the blog
 

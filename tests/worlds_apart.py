@@ -121,7 +121,9 @@ def lively(name: str, spec: DataSpec) -> dict[str, Any]:
     """Settings that use as much of a game as possible."""
     known = games.find(name).Config.__dataclass_fields__
     augmented = {"diffaugment": "color,translation,cutout"} if spec.is_image else {}
-    return {k: v for k, v in (NOISY | {"dropout": 0.5} | augmented).items() if k in known}
+    told = {"condition": "auto"} if spec.classes else {}
+    switches = {"dropout": 0.5, "attention": 8, "spectral_g": True}
+    return {k: v for k, v in (NOISY | switches | augmented | told).items() if k in known}
 
 
 class Echo(Game):

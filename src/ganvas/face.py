@@ -1,4 +1,4 @@
-"""The Python face: four functions that do what the command line does."""
+"""The Python face: functions that do what the command line does."""
 
 from __future__ import annotations
 
@@ -90,3 +90,22 @@ def evaluate(
     if data is None:
         raise UserError("name the real images that samples are held against: evaluate(what, data).")
     return measure(what, data, metrics=metrics, **options)
+
+
+def augment(
+    run: str | os.PathLike[str], out: str | os.PathLike[str], *, device: str = "auto", **options: Any
+) -> dict[str, Any]:
+    """Writes a labelled set with synthetic images of a conditional run, and perhaps proves whether they help.
+
+    Args:
+        run: a run directory, or a checkpoint in one.
+        out: a folder, or a name that ends in .zip, which does not exist.
+        **options: `per_class`, `to`, `add`, `count` ({"rose": 200}), `filter`, `prove`, ...; see
+            `ganvas.augmenting.asked.Asked`.
+
+    Returns:
+        The record that `ganvas augment --json` prints.
+    """
+    from ganvas import augmenting
+
+    return augmenting.augment(Path(run), Path(out), augmenting.Asked.of(options), device=device)

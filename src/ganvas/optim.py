@@ -21,6 +21,7 @@ class Optimizer:
     lr: float = setting(2e-4, "base learning rate", above=0)
     beta1: float = setting(0.5, "Adam's decay of the mean gradient", low=0, high=0.9999)
     beta2: float = setting(0.999, "Adam's decay of the mean squared gradient", low=0, high=0.99999)
+    eps: float = setting(1e-8, "what Adam adds to the root of the mean squared gradient", above=0)
     momentum: float = setting(0.0, "SGD's and RMSProp's momentum", low=0, high=0.9999)
     weight_decay: float = setting(0.0, "L2 penalty on the weights", low=0)
 
@@ -29,7 +30,9 @@ class Optimizer:
         parameters = list(net.parameters())
         if self.kind == "adam":
             betas = (float(self.beta1), float(self.beta2))  # an int among the betas crashes recent releases
-            return torch.optim.Adam(parameters, lr=self.lr, betas=betas, weight_decay=self.weight_decay, fused=True)
+            return torch.optim.Adam(
+                parameters, lr=self.lr, betas=betas, eps=self.eps, weight_decay=self.weight_decay, fused=True
+            )
         if self.kind == "sgd":
             return torch.optim.SGD(
                 parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=True

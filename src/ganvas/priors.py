@@ -38,13 +38,38 @@ class Prior:
         """
         if not 0 <= truncation <= 1:
             raise UserError(f"truncation = {truncation:g} is out of range; give a number from 0 (the mean) to 1 (all).")
+        return self.pulled(self.numbered(n, "sample", seed, device), truncation)
+
+    def numbered(self, n: int, purpose: str, seed: int, device: torch.device | str) -> Tensor:
+        """[n, dim], each a function of (purpose, seed, its index) alone."""
         key = operator.index(seed)  # 3 and np.int64(3) are the same seed
-        blocks = [self.draw(_BLOCK, generator("sample", key, b, device=device)) for b in range(-(-n // _BLOCK))]
-        return self.pulled(torch.cat(blocks)[:n], truncation) if n else torch.empty(0, self.dim, device=device)
+        blocks = [self.draw(_BLOCK, generator(purpose, key, b, device=device)) for b in range(-(-n // _BLOCK))]
+        return torch.cat(blocks)[:n] if n else torch.empty(0, self.dim, device=device)
 
     def pulled(self, z: Tensor, truncation: float) -> Tensor:
         """Latents at `truncation` times their distance from the mean, which is 0."""
         return z * truncation
+
+
+@dataclass(frozen=True)
+class Resampled(Prior):
+    """Standard normal; truncated, those values are drawn again that lie beyond a threshold (Brock et al. 2019, §3.1).
+
+    The threshold is 2 ψ, as the paper's go up to 2, but at ψ = 1 nothing is truncated. Values within it stay, so a
+    sample keeps what it can of its latent.
+    """
+
+    def pulled(self, z: Tensor, truncation: float) -> Tensor:
+        return z
+
+    def seeded(self, n: int, seed: int, device: torch.device | str = "cpu", truncation: float = 1.0) -> Tensor:
+        z = super().seeded(n, seed, device, truncation)
+        if truncation == 1 or not n:
+            return z
+        threshold = torch.tensor(2.0 * truncation, device=device)
+        u = Prior(self.dim, "uniform").numbered(n, "resampled", seed, device)
+        inside = 2**0.5 * torch.erfinv(u * torch.erf(threshold * 0.5**0.5))  # drawn again until it is within
+        return torch.where(z.abs() > threshold, inside, z)
 
 
 @dataclass(frozen=True)

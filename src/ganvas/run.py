@@ -67,7 +67,7 @@ def _is_shape(shape: Any) -> bool:
 
 
 def _is_column(column: Any) -> bool:
-    return (
+    return isinstance(column, str) or (  # a name alone, in runs of earlier versions
         isinstance(column, dict)
         and column.keys() == {f.name for f in fields(Column)}
         and isinstance(column["name"], str)
@@ -120,7 +120,8 @@ class Run:
     def spec(self) -> DataSpec:
         d = self.config["data"]
         given = tuple(d["given"]) if d["given"] else None
-        columns = tuple(Column(**c | {"words": tuple(c["words"])}) for c in d["attributes"])
+        told = [{"name": c, "words": ()} if isinstance(c, str) else c for c in d["attributes"]]
+        columns = tuple(Column(**c | {"words": tuple(c["words"])}) for c in told)
         names = tuple(d["label_names"])
         return DataSpec(tuple(d["shape"]), len(names), d["task"], given, columns, names, d.get("unlabelled", 0))
 

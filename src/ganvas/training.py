@@ -169,7 +169,8 @@ def _same_data(run: Run) -> Dataset:
     d = run.config["data"]
     request = Request(game=run.game_name, data=tuple(d["names"]), reading=run.reading)
     dataset = load(request, lambda native: native, run.spec.task)
-    if (dataset.fingerprint, dataset.spec) != (d["fingerprint"], run.spec):
+    here, then = (replace(spec, attributes=()) for spec in (dataset.spec, run.spec))  # these the fingerprint covers
+    if (dataset.fingerprint, here) != (d["fingerprint"], then):
         raise UserError(
             f"{dataset.name} has changed since {run.dir} was begun ({d['count']} samples then, {len(dataset)} now, or "
             "other contents); put the old data back, or begin a new run."

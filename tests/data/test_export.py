@@ -167,7 +167,7 @@ def test_what_cannot_be_written_is_told(tmp_path: Path, data: str, settings: dic
 def test_after_a_failure_no_half_file_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    d, png = Dataset("d", stacked(range(40)), None, (), "0", ()), module._png
+    d, png = Dataset("d", stacked(range(40)), None, (), "0", ()), module.png
 
     def fail_at_last(image: np.ndarray) -> bytes:
         if np.array_equal(image, noise(39)):
@@ -175,7 +175,7 @@ def test_after_a_failure_no_half_file_is_there(
             raise error
         return png(image)
 
-    monkeypatch.setattr(module, "_png", fail_at_last)
+    monkeypatch.setattr(module, "png", fail_at_last)
     with pytest.raises((UserError, KeyboardInterrupt)) as told:
         export(d, tmp_path / "d.zip")
     assert not [*tmp_path.iterdir()]

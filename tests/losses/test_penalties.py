@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganvas.losses.penalties import gradient_penalty
+from ganvas.losses.penalties import gradient_penalty, orthogonality
 
 Penalty = Callable[..., Tensor]
 
@@ -94,3 +94,22 @@ def test_it_is_computed_in_float32_under_autocast():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         gradient_penalty(critic, torch.randn(2, 4), torch.randn(2, 4).bfloat16(), torch.rand(2))
     assert seen == [(torch.float32, False)]
+
+
+@pytest.mark.parametrize("shape", [(5, 8), (8, 5), (4, 3, 3, 3), (40, 2, 1, 1)])
+def test_orthogonality_is_the_off_diagonal_of_the_gram_matrix(shape):
+    """Eq. 3 of Brock et al. 2019, its gradient 4 (W Wᵀ ⊙ (1 − I)) W; rows' lengths are free."""
+    torch.manual_seed(0)
+    w = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    rows = w.flatten(1)
+    gram = rows @ rows.T * (1 - torch.eye(len(rows), dtype=torch.float64))
+    found = orthogonality([w, w])
+    torch.testing.assert_close(found, 2 * gram.square().sum())
+    gradient = torch.autograd.grad(found, w)[0]
+    torch.testing.assert_close(gradient.flatten(1), 8 * gram @ rows, rtol=1e-10, atol=1e-10)
+
+
+def test_orthogonal_filters_of_any_length_cost_nothing():
+    w = torch.linalg.qr(torch.randn(9, 4, dtype=torch.float64))[0].T * torch.tensor([[1.0], [2.0], [3.0], [0.1]])
+    assert float(orthogonality([w])) < 1e-24
+    assert float(orthogonality([w + 0.01])) > 1e-4

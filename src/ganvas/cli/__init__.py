@@ -21,6 +21,7 @@ COMMANDS = {
     "sample": "draw samples from a trained run",
     "evaluate": "measure a run, or a set of images, against real data",
     "compare": "train several systems alike, and show them side by side",
+    "augment": "balance a labelled set with samples of a run, and prove whether they help",
     "latent": "steer a trained run: interpolate, add and subtract, follow directions, edit",
     "theory": "measure and draw the theory behind the games",
 }

@@ -18,6 +18,7 @@ from ganvas.data.reading import Reading, unknown_setting
 from ganvas.data.sources import find
 from ganvas.data.sources.attributes import labels_from
 from ganvas.data.sources.base import Attributes, Source, Task
+from ganvas.data.sources.shares import held_out, long_tailed
 from ganvas.data.sources.views import Joined, Part, limited, rows_of
 from ganvas.data.survey import survey
 from ganvas.errors import UserError
@@ -164,7 +165,8 @@ def open_source(names: Names, reading: Reading) -> Source | World:
     wanted = [os.fspath(name) for name in listed]
     if not wanted:
         raise UserError("no data is named; give a built-in set such as digits, a folder, or a zip archive.")
-    found = [find(name, reading.split, reading.attributes) for name in wanted]
+    split = reading.split if reading.held_out is None else None
+    found = [find(name, split, reading.attributes) for name in wanted]
     sources = [f for f in found if isinstance(f, Source)]
     worlds = [f for f in found if not isinstance(f, Source)]
     if worlds:
@@ -174,10 +176,17 @@ def open_source(names: Names, reading: Reading) -> Source | World:
             raise UserError(f"{worlds[0].name} is a 2-D world of points, without {', '.join(given)}; leave that out.")
         return worlds[0]
     source = sources[0] if len(sources) == 1 else Joined(sources)
-    if reading.limit is not None:
-        source = limited(source, reading.limit)
+    of_classes = reading.held_out is not None or reading.imbalance is not None
+    if of_classes and reading.playing in ("pairs", "domains") and not reading.pairs:
+        raise UserError(f"{source.name}: --held-out and --imbalance choose single images by class, not {reading.task}.")
     if reading.label is not None:
         source.labels, source.label_names = labels_from(source.attributes, reading.label, source.name)
+    if reading.held_out is not None:
+        source = held_out(source, reading.held_out, reading.split)
+    if reading.limit is not None:
+        source = limited(source, reading.limit)
+    if reading.imbalance is not None:
+        source = long_tailed(source, reading.imbalance)
     return source
 
 

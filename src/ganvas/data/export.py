@@ -83,14 +83,14 @@ def _files(dataset: Dataset) -> Iterator[tuple[str, bytes]]:
         listing["label_names"] = list(dataset.label_names)
     yield "dataset.json", json.dumps(listing).encode()
     if dataset.attributes is not None:
-        yield "attributes.csv", _table(dataset.attributes, {names[i]: i for i in written})
+        yield "attributes.csv", table_of(dataset.attributes, {names[i]: i for i in written})
 
 
 def _pictures(pixels: Pixels, names: list[str]) -> Iterator[tuple[str, bytes]]:
     """PNGs of all that can be read."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(pixels), _BLOCK):
-            for i, content in enumerate(pool.map(_png, pixels[start : start + _BLOCK]), start):
+            for i, content in enumerate(pool.map(png, pixels[start : start + _BLOCK]), start):
                 if i not in _unread(pixels):
                     yield names[i], content
 
@@ -100,13 +100,15 @@ def _unread(pixels: Pixels) -> dict[int, str]:
     return pixels.skipped if isinstance(pixels, OnTheFly) else {}
 
 
-def _png(image: np.ndarray) -> bytes:
+def png(image: np.ndarray) -> bytes:
+    """The PNG of an image, uint8 [H, W, 1 or 3]."""
     file = io.BytesIO()
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
     return file.getvalue()
 
 
-def _table(attributes: Attributes, rows: dict[str, int]) -> bytes:
+def table_of(attributes: Attributes, rows: dict[str, int]) -> bytes:
+    """The table of attributes as CSV, with a row {file: row of the values} for each file."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(["file", *attributes.names])

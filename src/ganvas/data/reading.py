@@ -43,6 +43,10 @@ class Reading:
     """Keep the labels of so many pictures, evenly over the classes, the same every time, and hide all others."""
     label: str | None = None
     """The attribute that is the class, instead of folders or dataset.json."""
+    held_out: float | None = None
+    """Hold this share of every class out of a set without published parts; --split test reads what is held out."""
+    imbalance: float | None = None
+    """Thin the classes to a long tail, of which the last keeps 1 in so many pictures (Cui et al. 2019)."""
     attributes: Path | None = None
     """A table (CSV, TSV, JSON, JSONL) of attributes, joined to the pictures by file name."""
     strict: bool = False

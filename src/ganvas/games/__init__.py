@@ -58,6 +58,12 @@ _TABLE = (
          "Gulrajani et al., Improved Training of Wasserstein GANs (arXiv:1704.00028)", "ganvas.games.wgan_gp:WGANGP"),
     Card("began", 2017, "an autoencoder against a decoder, balanced by a controller; latents are descriptors", "images",
          "Berthelot, Schumm, Metz, BEGAN: Boundary Equilibrium GAN (arXiv:1703.10717)", "ganvas.games.began:BEGAN"),
+    Card("sngan", 2018, "weights divided by their largest singular value bound the critic; projection, attention",
+         "images", "Miyato et al., Spectral Normalization for GANs (arXiv:1802.05957)", "ganvas.games.sngan:SNGAN"),
+    Card("biggan", 2018, "large, class-conditional, latents at every block; truncation trades variety for fidelity",
+         "images",
+         "Brock et al., Large Scale GAN Training for High Fidelity Natural Image Synthesis (arXiv:1809.11096)",
+         "ganvas.games.biggan:BigGAN"),
 )  # fmt: skip
 
 _cards: dict[str, Card] = {card.name: card for card in _TABLE}

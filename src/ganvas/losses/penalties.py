@@ -1,8 +1,8 @@
-r"""Penalties on a critic's gradients. Always in float32, where second derivatives keep their meaning."""
+r"""Penalties on a critic's gradients and on weights. Always in float32, where second derivatives keep their meaning."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -38,3 +38,21 @@ def gradient_penalty(
         epsilon = mix.to(real.dtype).view(-1, *[1] * (real.dim() - 1))
         gradient = input_gradient(critic, epsilon * real + (1 - epsilon) * fake.to(real.dtype))
         return (gradient.flatten(1).norm(dim=1) - target).square().mean()
+
+
+def orthogonality(weights: Iterable[Tensor]) -> Tensor:
+    """Σ ‖W Wᵀ ⊙ (1 − I)‖²_F over weights [out, ...]: 0 where all filters of each are at right angles.
+
+    Their lengths are free (Brock et al. 2019, Eq. 3, without its β). A matrix with more rows than columns is never so
+    large multiplied: ‖W Wᵀ‖ = ‖Wᵀ W‖, from which the diagonal's Σ ‖w_i‖⁴ is taken.
+    """
+    found = []
+    for weight in weights:
+        with torch.autocast(weight.device.type, enabled=False):
+            w = precise(weight).flatten(1)
+            if len(w) <= w.shape[1]:
+                gram = w @ w.T
+                found.append((gram - gram.diagonal().diag()).square().sum())
+            else:
+                found.append((w.T @ w).square().sum() - w.square().sum(1).square().sum())
+    return torch.stack(found).sum()

@@ -69,8 +69,10 @@ class CAS(Metric):
                 f"{', ...' if len(self._names) > 5 else ''} of the real ones, so the metric cas cannot compare them; "
                 "leave it out, or name the classes alike."
             )
+        from ganvas.metrics.classifier import shrunk
+
         rows = known(block.labels)
-        self._seen[part].append(Block(_at_most_32(block.samples[rows]), block.labels[rows]))
+        self._seen[part].append(Block(shrunk(block.samples[rows]), block.labels[rows]))
 
     def result(self, evidence: Evidence) -> dict[str, Any]:
         real, real_labels = self._all("reference")
@@ -99,11 +101,3 @@ class CAS(Metric):
                 "give more labelled ones."
             )
         return np.concatenate([block.samples for block in blocks]), np.concatenate(labels)
-
-
-def _at_most_32(images: np.ndarray) -> np.ndarray:
-    """Images box-averaged to the side at which the classifier sees them, as bytes, so that all fit in memory."""
-    from ganvas.metrics.features import as_network_input
-    from ganvas.metrics.samples import as_stored
-
-    return images if max(images.shape[1:3]) <= 32 else as_stored(as_network_input(images, 32))

@@ -30,6 +30,7 @@ from ganvas.data.sources.base import digest
 from ganvas.errors import UserError
 from ganvas.metrics.base import Extracted, Features, is_labelled
 from ganvas.metrics.features import as_network_input
+from ganvas.metrics.samples import as_stored
 from ganvas.rng import seeded_globally
 
 FEWEST = 50
@@ -166,15 +167,34 @@ def train(data: Dataset, labels: np.ndarray) -> tuple[Classifier, float]:
     return net, float((classified(net, data.samples, held_out) == labels[held_out.numpy()]).mean())
 
 
-def taught(images: np.ndarray, labels: np.ndarray, classes: int) -> Classifier:
-    """A classifier in evaluation mode that was shown all these images, uint8 [n, H, W, C], as `train` shows them.
+def taught(
+    images: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    *,
+    rows: np.ndarray | None = None,
+    seed: int = 0,
+    batch: int = _BATCH,
+) -> Classifier:
+    """A classifier in evaluation mode that was shown these images, as `train` shows them.
 
-    `labels` are int64 [n], below `classes`.
+    Args:
+        images: uint8 [n, H, W, C].
+        labels: int64 [n], below `classes`.
+        rows: which of them it is shown, int64 [m], some perhaps several times; None is all.
+        seed: of its first weights and of the order.
+        batch: images a step; fewer where there are fewer rows. It makes `steps_of(batch)` steps, however many rows.
     """
-    with seeded_globally("classifier", _VERSION):
+    with seeded_globally("classifier", _VERSION, *((seed,) if seed else ())):
         net = _untrained(images.shape[-1], classes)
-        _fit(net, images, labels, torch.arange(len(images)))
+        shown = torch.arange(len(images)) if rows is None else torch.from_numpy(rows)
+        _fit(net, images, labels, shown, batch)
     return net
+
+
+def steps_of(batch: int) -> int:
+    """Steps of a training with so many images each."""
+    return _SHOWN // batch
 
 
 @torch.no_grad()
@@ -184,15 +204,30 @@ def classified(net: Classifier, images: Pixels, rows: Tensor | None = None) -> n
     return torch.cat([net(_input(images, part)).argmax(1) for part in rows.split(_BATCH)]).numpy()
 
 
+@torch.no_grad()
+def probabilities(net: Classifier, images: np.ndarray) -> np.ndarray:
+    """float32 [n, classes]: how sure a network in evaluation mode is of each class."""
+    parts = torch.arange(len(images)).split(_BATCH)
+    return torch.cat([net(_input(images, part)).softmax(1) for part in parts]).numpy()
+
+
+def shrunk(images: Pixels) -> np.ndarray:
+    """All images box-averaged to the side at which the classifier sees them, as bytes, so that they fit in memory."""
+    if max(images.shape[1:3]) <= _SIDE:
+        return np.asarray(images[:])
+    parts = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+    return np.concatenate([as_stored(as_network_input(part, _SIDE)) for part in parts])
+
+
 def _untrained(channels: int, classes: int) -> Classifier:
     return Classifier(channels, classes).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _fit(net: Classifier, images: Pixels, labels: np.ndarray, shown: Tensor) -> None:
+def _fit(net: Classifier, images: Pixels, labels: np.ndarray, shown: Tensor, batch: int = _BATCH) -> None:
     """Shows these rows of the images, with chances from the global generator; leaves evaluation mode."""
     targets = torch.from_numpy(labels)
-    batch = min(_BATCH, len(shown))
-    steps = _SHOWN // batch
+    batch = min(batch, len(shown))
+    steps = steps_of(batch)
     epochs = torch.cat([shown[torch.randperm(len(shown))] for _ in range(-(-steps * batch // len(shown)))])
     optimizer = torch.optim.Adam(net.parameters(), lr=_RATE)
     falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganvas import rng
+from ganvas.networks.layers import once_a_loss
 
 STRIDE = 2
 
@@ -30,12 +30,8 @@ def in_half(weight: Tensor) -> Tensor:
 
     Its gradients are added in that format, and come back to the weight's in one cast and in its strides.
     """
-    chance = rng.current()
-    memo = chance.memo if chance is not None else {}
     key = (id(weight), torch.is_grad_enabled())
-    if key not in memo:
-        memo[key] = weight.to(torch.get_autocast_dtype("cpu"))
-    return memo[key]
+    return once_a_loss(key, lambda: weight.to(torch.get_autocast_dtype("cpu")))
 
 
 class Conv(nn.Conv2d):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -27,6 +27,19 @@ def batches_apart(n: int) -> Iterator[None]:
         yield
     finally:
         _batches.reset(token)
+
+
+def once_a_loss(key: Hashable, make: Callable[[], Tensor]) -> Tensor:
+    """What `make` gives, made once for all passes of the loss being taken, in which no weight changes.
+
+    `key` says what it depends on. Outside of training, and in a compiled turn, which finds what it has twice by itself,
+    it is made every time.
+    """
+    if torch.compiler.is_compiling() or (chance := rng.current()) is None:
+        return make()
+    if key not in chance.memo:
+        chance.memo[key] = make()
+    return chance.memo[key]
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -61,15 +74,17 @@ class BatchNorm(nn.BatchNorm2d):
             rate = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
             self.running_mean.lerp_(mean, rate)
             self.running_var.lerp_(var * count / (count - 1), rate)
-        scale = (var + self.eps).rsqrt() * self.weight
-        return (centred * scale.view(shape) + self.bias.view(shape)).to(input.dtype)
+        scale = (var + self.eps).rsqrt()
+        if not self.affine:
+            return (centred * scale.view(shape)).to(input.dtype)
+        return (centred * (scale * self.weight).view(shape) + self.bias.view(shape)).to(input.dtype)
 
 
-def normalisation(kind: str, channels: int) -> nn.Module:
-    """`batch`, `layer` (over channels and positions, gain and bias per channel, as in WGAN-GP's code), or `none`."""
+def normalisation(kind: str, channels: int, affine: bool = True) -> nn.Module:
+    """`batch`, `layer` (over channels and positions, as in WGAN-GP's code), or `none`; `affine`: gains and biases."""
     if kind == "batch":
-        return BatchNorm(channels)
-    return nn.GroupNorm(1, channels) if kind == "layer" else nn.Identity()
+        return BatchNorm(channels, affine=affine)
+    return nn.GroupNorm(1, channels, affine=affine) if kind == "layer" else nn.Identity()
 
 
 def activation(kind: str, leak: float = 0.2) -> nn.Module:

@@ -101,6 +101,12 @@ def _modifiers(name: str) -> tuple[str, str | None, int | None]:
     return name, part, count
 
 
+def apart(name: str) -> tuple[str, str | None]:
+    """A name without the part that it asks for, and that part: `mnist/:test` is `mnist/` and `test`."""
+    head, part, count = _modifiers(name)
+    return (head if count is None else f"{head}:{count}", part) if part else (name, None)
+
+
 def _stacked(name: str, split: str | None) -> Source:
     from ganvas.data.sources.stacked import Stacked
 
