@@ -32,7 +32,14 @@ class Patterns:
 
     def batch(self, cursor: int, start: int, stop: int) -> dict[str, Tensor]:
         rows = torch.arange(cursor + start, cursor + stop) % 64
-        return {"x": self.x[rows], "y": self.y[rows], "attributes": self.attributes[rows].float()}
+        few = rows * 5 % 12  # an order of their own among the first twelve, which alone count as labelled
+        return {
+            "x": self.x[rows],
+            "y": self.y[rows],
+            "attributes": self.attributes[rows].float(),
+            "x_labelled": self.x[few],
+            "y_labelled": self.y[few],
+        }
 
 
 def tiny(name: str, spec: DataSpec = IMAGES, seed: int = 0, **changes: Any) -> Game:
@@ -86,9 +93,11 @@ def difference(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
 
 
 def specs(name: str) -> list[DataSpec]:
-    """The kinds of data that a game takes; labelled ones where it can be asked for something."""
+    """The kinds of data that a game takes; labelled ones where it heeds classes."""
     found = []
-    labelled = (LABELLED, COLOURED) if "condition" in games.find(name).Config.__dataclass_fields__ else ()
+    cls = games.find(name)
+    heeds_labels = "condition" in cls.Config.__dataclass_fields__ or hasattr(cls, "classify")
+    labelled = (LABELLED, COLOURED) if heeds_labels else ()
     for spec in (IMAGES, POINTS, *labelled):
         try:
             tiny(name, spec)

@@ -77,6 +77,13 @@ class Chance:
         assert rest == 0, f"{len(x)} rows are not a multiple of the batch's {self.rows}"
         return torch.cat([self.uniform(*x.shape[1:], purpose=purpose) for _ in range(times)])
 
+    @torch.compiler.disable
+    def normal_like(self, x: Tensor, purpose: str = "normal") -> Tensor:
+        """Standard normal numbers shaped as `x`, as `uniform_like`."""
+        times, rest = divmod(len(x), self.rows)
+        assert rest == 0, f"{len(x)} rows are not a multiple of the batch's {self.rows}"
+        return torch.cat([self.normal(*x.shape[1:], purpose=purpose) for _ in range(times)])
+
     def __enter__(self) -> Chance:
         self._token = _current.set(self)
         return self

@@ -50,6 +50,8 @@ _TABLE = (
     Card("acgan", 2016, "the discriminator also names the class, which the generator is asked for", "images",
          "Odena, Olah, Shlens, Conditional Image Synthesis with Auxiliary Classifier GANs (arXiv:1610.09585)",
          "ganvas.games.acgan:ACGAN"),
+    Card("ssgan", 2016, "learns to classify from few labels and many pictures without", "images",
+         "Salimans et al., Improved Techniques for Training GANs (arXiv:1606.03498)", "ganvas.games.ssgan:SSGAN"),
     Card("wgan", 2017, "a critic, clipped to be Lipschitz, estimates the earth mover's distance", "images",
          "Arjovsky, Chintala, Bottou, Wasserstein GAN (arXiv:1701.07875)", "ganvas.games.wgan:WGAN"),
     Card("wgan-gp", 2017, "the Wasserstein critic with a gradient penalty instead of clipping", "images",

@@ -125,6 +125,55 @@ class Dropout(nn.Module):
         return x * keep / (1 - self.p)
 
 
+class GaussianNoise(nn.Module):
+    """Adds noise of standard deviation `std`, drawn from the turn's own random numbers; outside of training nothing."""
+
+    def __init__(self, std: float):
+        super().__init__()
+        self.std = std
+
+    def forward(self, x: Tensor) -> Tensor:
+        chance = rng.current()
+        if not self.training or self.std == 0 or chance is None:
+            return x
+        return x + self.std * chance.normal_like(x, "noise").to(x.dtype)
+
+
+class WeightNormLinear(nn.Module):
+    """x [B, inputs] → W x + b, where W = g v / ‖v‖ row by row (Salimans and Kingma 2016, arXiv:1602.07868, Eq. 2).
+
+    v starts from N(0, 0.1²) and g at 1, where it stays unless `learn_scale`, but for `initialise`.
+    """
+
+    scale: Tensor
+
+    def __init__(self, inputs: int, outputs: int, learn_scale: bool = False):
+        super().__init__()
+        self.direction = nn.Parameter(torch.randn(outputs, inputs) * 0.1)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        if learn_scale:
+            self.scale = nn.Parameter(torch.ones(outputs))
+        else:
+            self.register_buffer("scale", torch.ones(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(x, self.direction * (self.scale / self.direction.norm(dim=1))[:, None], self.bias)
+
+    @torch.no_grad()
+    def initialise(self, x: Tensor, noise: float = 0.0) -> Tensor:
+        """Sets g and b so that outputs have mean 0 and variance 1 over inputs x [n, inputs] (Eq. 5), and returns them.
+
+        `noise` of that deviation on every input is reckoned with: through rows of norm 1 it adds its variance.
+        """
+        self.scale.fill_(1.0)
+        self.bias.zero_()
+        y = self(x)
+        mean, deviation = y.mean(0), (y.var(0, unbiased=False) + noise**2).sqrt().clamp_min(1e-6)
+        self.scale.copy_(1 / deviation)
+        self.bias.copy_(-mean / deviation)
+        return (y - mean) / deviation
+
+
 def normal_init(net: nn.Module, std: float) -> None:
     """Weights of every linear and convolutional layer from N(0, std²), biases 0 (Radford et al. 2016, §4)."""
     for m in net.modules():
