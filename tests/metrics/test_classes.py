@@ -71,5 +71,5 @@ def test_labels_and_some_images_are_needed(digits):
     Classes.check(digits)
     with pytest.raises(UserError, match="digits has no labels"):
         Classes.check(replace(digits, labels=None, label_names=()))
-    with pytest.raises(UserError, match="has 8 images, and the metric classes needs 10"):
+    with pytest.raises(UserError, match="has 8 labelled images, and the metric classes needs 10"):
         Classes.check(replace(digits, samples=digits.samples[:8], labels=digits.labels[:8]))

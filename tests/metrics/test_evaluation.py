@@ -197,7 +197,7 @@ def test_all_metrics_that_apply_and_why_others_do_not(digits, tmp_path):
         record["metrics"]
     )
     why = {"modes": "no 2-D world", "swd": "16", "ms-ssim": "11", "cas": "label", "ppl": "prior", "intra-fd": "asked"}
-    why["accuracy"] = "does not tell classes apart"
+    why |= {"accuracy": "does not tell classes apart", "label-accuracy": "cannot be asked for a class"}
     assert why.keys() == record["left_out"].keys()
     for name, words in why.items():
         assert words in record["left_out"][name]
