@@ -98,6 +98,16 @@ def test_the_networks_are_the_published_ones():
     assert game.D.features(x).shape == (5, 250) and game.D(x).shape == (5, 10)
 
 
+def test_the_classifier_sees_images_in_0_to_1():
+    net = ssgan().eval().D
+    x = torch.rand(3, 1, 28, 28) * 2 - 1
+    h = (x.flatten(1) + 1) / 2
+    for layer in net.layers:
+        h = layer(h).relu()
+    torch.testing.assert_close(net.features(x), h)
+    torch.testing.assert_close(net(x), net.last(h))
+
+
 def test_a_sample_does_not_depend_on_how_many_there_are():
     x = torch.randn(256, 37)
     y = Softplus()(x)

@@ -145,7 +145,7 @@ def _details(found: dict[str, Any]) -> list[tuple[str, str, str]]:
             real = found.get(f"{key}_of_reals")
             rows.append((_percent(found[key]), "" if real is None else _percent(real), words))
     if "wrong" in found:
-        rows.append((f"{found['wrong']:,}", "", f"of {found['tested_on']:,} real images classified wrongly"))
+        rows.append((f"{found['wrong']:,}", "", f"wrong of {found['tested_on']:,} real images"))
     floors = found.get("floor_by_class", {})
     for name, figure in found.get("by_class", {}).items():
         rows.append((number(figure), number(floors[name]) if name in floors else "", f"of class {name}"))

@@ -80,13 +80,13 @@ class Accuracy(Metric):
 
     @classmethod
     def check_against(cls, subject: Samples | Dataset, data: Dataset) -> None:
-        names = subject.data.class_names  # type: ignore[union-attr]
+        knows = subject.data.class_names  # type: ignore[union-attr]
         assert data.labels is not None
         there = [data.label_names[i] for i in np.unique(data.labels[known(data.labels)])]
-        if strange := [name for name in there if name not in names]:
+        if strange := [name for name in there if name not in knows]:
             raise UserError(
                 f"{data.name} has the class {strange[0]}, and {getattr(subject, 'name', 'the game')} knows "
-                f"{', '.join(names[:_NAMED])}{', ...' if len(names) > _NAMED else ''} alone; leave the metric "
+                f"{', '.join(knows[:_NAMED])}{', ...' if len(knows) > _NAMED else ''} alone; leave the metric "
                 f"{cls.name} out, or name the classes alike."
             )
 
