@@ -74,6 +74,14 @@ def test_a_set_without_labels_is_one_class() -> None:
     assert len(held_out(Handmade(10), 0.3, "test")) == 3
 
 
+def test_pictures_without_a_class_are_for_training() -> None:
+    source = labelled(10, 10)
+    source.labels[::5] = -1
+    train, test = held_out(source, 0.5, None), held_out(source, 0.5, "test")
+    assert (train.labels < 0).sum() == 4 and (test.labels >= 0).all()
+    assert (long_tailed(source, 8).labels < 0).sum() == 4
+
+
 @pytest.mark.parametrize(
     ("do", "says"),
     [

@@ -140,7 +140,7 @@ class Subject:
                 f"{self.data.name} has no test part that the run did not see; give --test DATA with other images of "
                 "its classes, or train again with a share held out (`ganvas train GAME DATA --held-out 0.2`)."
             )
-        return list(heads), replace(reading, split=part, limit=None, imbalance=None, decode="once")
+        return list(heads), replace(reading, split=part, limit=None, imbalance=None, labelled=None, decode="once")
 
     def identity(self) -> dict[str, str]:
         """The run and the checkpoint, with the hashes of its files of weights."""
@@ -179,7 +179,7 @@ def _stranger(data: Dataset, names: tuple[str, ...]) -> str:
 
 def _afresh(reading: Reading) -> Reading:
     """How another set than the run's own is read: at the same size, but all of it."""
-    whole = replace(reading, split=None, held_out=None, limit=None, imbalance=None, decode="once")
+    whole = replace(reading, split=None, held_out=None, limit=None, imbalance=None, labelled=None, decode="once")
     return whole if reading.label else replace(whole, attributes=None)
 
 

@@ -16,7 +16,8 @@ SPLITS = ("train", "test")
 def held_out(source: Source, share: float, split: str | None) -> Part:
     """One of the two parts of a set that publishes none: "test", this share of every class, or "train", the rest.
 
-    Which pictures they are depends on the counts of the classes alone; without labels all are one class.
+    Which pictures they are depends on the counts of the classes alone; without labels all are one class. Pictures whose
+    class is not known, where it is of others, are for training.
 
     Raises:
         UserError: a share outside (0, 1), a set with parts of its own, an unknown part, a class of one picture.
@@ -48,7 +49,7 @@ def long_tailed(source: Source, ratio: float) -> Part:
 
     So the first class stays whole and the last keeps 1 in `ratio`, as Cui et al. 2019, "Class-balanced loss based on
     effective number of samples" (section 5.1), make long-tailed CIFAR. The same pictures are kept every time, and those
-    of a greater ratio are among those of a smaller one.
+    of a greater ratio are among those of a smaller one. Pictures whose class is not known all stay.
 
     Raises:
         UserError: a ratio below 1, or a set without two classes.
@@ -58,8 +59,9 @@ def long_tailed(source: Source, ratio: float) -> Part:
     _demand_listed(source, "imbalance")
     if len(source.label_names) < 2:
         raise UserError(f"{source.name} has no two classes that --imbalance could make unequal; leave it out.")
+    assert source.labels is not None
     last = len(source.label_names) - 1
-    kept = [
+    kept = [np.flatnonzero(source.labels < 0)] + [
         rows[some(len(rows), math.floor(len(rows) * ratio ** (-k / last) + 1e-9))]  # 5000 · 100^-1 is 50, not 49
         for k, (_, rows) in enumerate(_by_class(source))
         if len(rows)
