@@ -97,7 +97,7 @@ def test_a_table_of_attributes_is_found_again(here: Path, tmp_path: Path, monkey
     assert ganvas("train", "gan", "photos", *argv, "--kimg", "0.1").code == 0
     config = json.loads((tmp_path / "run" / "config.json").read_text())["data"]
     assert config["reading"]["attributes"] == str(here / "look.csv")
-    assert (config["label_names"], config["attributes"]) == (["a", "b"], ["look"])
+    assert (config["label_names"], [c["name"] for c in config["attributes"]]) == (["a", "b"], ["look"])
     monkeypatch.chdir(tmp_path)
     assert ganvas("train", "--resume", "run", "--kimg", "0.2", "--quiet").code == 0
     assert ganvas("evaluate", "run", "--metrics", "fd", "--features", "pixels", "--json").code == 0

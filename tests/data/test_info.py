@@ -42,6 +42,7 @@ def test_digits_whole() -> None:
         "short_side": {"min": 8, "median": 8, "max": 8},
         "channels": 1,
         "labels": dict(zip("0123456789", of_each, strict=True)),
+        "unlabelled": 0,
         "attributes": {},
         "task": "images",
         "splits": [],

@@ -82,10 +82,16 @@ def test_vectors_that_do_not_fit_are_told(label: object) -> None:
         labelled(each([1, 0], [2, 0], label))
 
 
-@pytest.mark.parametrize("label", [-1, 1.5, "cat", True, None, 10**12, 100_000, [1]])
+@pytest.mark.parametrize("label", [-1, 1.5, "cat", True, 10**12, 100_000, [1]])
 def test_labels_out_of_range_are_told(label: object) -> None:
     with pytest.raises(UserError, match=r"held/dataset\.json: the label .* of 00000/b\.png is not a whole number"):
         labelled(each(0, label, 1))
+
+
+def test_a_label_of_null_is_not_known() -> None:
+    source = labelled(each(0, None, 1))
+    assert source.labels is not None
+    assert source.labels.tolist() == [0, -1, 1]
 
 
 def test_listings_that_do_not_fit_are_told() -> None:

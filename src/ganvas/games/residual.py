@@ -90,10 +90,10 @@ class Residual(TwoPlayer):
 
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
-        Condition.of(data, config.condition, cls.name)
         diffaugment.policy(config.diffaugment)
         if not data.is_image:
             raise UserError(f"{cls.name} makes images, not the points of a 2-D world; try gan or wgan-gp.")
+        Condition.of(data, config.condition, cls.name)
         if data.size not in cls.plans or data.shape[1] != data.shape[2]:
             raise UserError(
                 f"{cls.name} cannot make images of {data.shape[1]}×{data.shape[2]}: it has networks for squares of "

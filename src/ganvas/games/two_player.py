@@ -197,10 +197,10 @@ class TwoPlayer(FromLatents, Game):
 
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
-        if hasattr(config, "condition"):
-            Condition.of(data, config.condition, cls.name)
         if diffaugment.policy(config.diffaugment) and not data.is_image:
             raise UserError(f"{cls.name}: diffaugment changes images, not the points of a 2-D world; leave it out.")
+        if hasattr(config, "condition"):
+            Condition.of(data, config.condition, cls.name)
         if not is_convolutional(config):
             return
         if not data.is_image:
