@@ -43,6 +43,7 @@ def test_unequal_classes_are_thinned_each_by_its_own_share() -> None:
     assert counts(long_tailed(labelled(100, 3), 50)) == [100, 1]
     assert counts(long_tailed(labelled(10, 0, 10), 5)) == [10, 0, 2]
     assert counts(long_tailed(labelled(7, 9), 1)) == [7, 9]
+    assert counts(long_tailed(labelled(98, 98), 49)) == [98, 2], "though 98 · 49^-1 is computed as 1.9999999999999998"
 
 
 @given(st.lists(st.integers(1, 30), min_size=2, max_size=5), st.floats(1, 50), st.floats(1, 3))

@@ -74,7 +74,7 @@ def augment(
     record, kept = _written(subject, out, asked, n, chosen, tell)
     if test is not None:
         try:
-            record["proof"] = _proved(subject, test, kept, asked, tell)
+            record["proof"] = _proved(subject, test, kept, subject.counts + n, asked.seeds, tell)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"{out} is written, without a proof.") from None
         _keep(record["proof"], out)
@@ -171,14 +171,19 @@ def _notes(subject: Subject, asked: Asked, n: np.ndarray, found: np.ndarray) -> 
 
 
 def _proved(
-    subject: Subject, test: Any, synthetic: Labelled | None, asked: Asked, tell: Callable[[str], None]
+    subject: Subject,
+    test: Any,
+    synthetic: Labelled | None,
+    totals: np.ndarray,
+    seeds: int,
+    tell: Callable[[str], None],
 ) -> dict[str, Any]:
     from ganvas.augmenting.proof import Labelled, prove
     from ganvas.metrics.classifier import shrunk
 
     assert synthetic is not None and subject.data.labels is not None
     real = Labelled(shrunk(subject.data.samples), subject.data.labels)
-    proof = prove(real, synthetic, Labelled(test.samples, test.labels), subject.names, asked.seeds, tell)
+    proof = prove(real, synthetic, Labelled(test.samples, test.labels), subject.names, totals, seeds, tell)
     counts = np.bincount(test.labels, minlength=len(subject.names)).tolist()
     tested = {"data": test.name, "count": len(test.labels), "classes": dict(zip(subject.names, counts, strict=True))}
     return proof | {**subject.identity(), "test": tested, "notes": [*subject.notes, UNSEEN]}

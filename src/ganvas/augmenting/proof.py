@@ -62,10 +62,15 @@ def prove(
     synthetic: Labelled,
     test: Labelled,
     names: Sequence[str],
+    totals: np.ndarray,
     seeds: int,
     tell: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """The record of the three arms and their differences, fit for JSON.
+
+    Args:
+        totals: int64 [classes]: how many images of each class were asked for. Real ones are repeated up to these, also
+            where a filter found fewer synthetic ones, for repeating never fails.
 
     Returns:
         "verdict" and "sentence"; "arms" {arm: {"trained_on", each of `MEASURES`: {"mean", "std", "values"}, "recall" of
@@ -75,7 +80,7 @@ def prove(
     classes = len(names)
     images = np.concatenate([real.images, synthetic.images])
     labels = np.concatenate([real.labels, synthetic.labels])
-    n, totals = len(real.labels), np.bincount(labels, minlength=classes)
+    n = len(real.labels)
     rows = {
         "real": np.arange(n),
         "augmented": np.arange(len(labels)),

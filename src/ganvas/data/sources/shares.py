@@ -62,7 +62,7 @@ def long_tailed(source: Source, ratio: float) -> Part:
     assert source.labels is not None
     last = len(source.label_names) - 1
     kept = [np.flatnonzero(source.labels < 0)] + [
-        rows[some(len(rows), math.floor(len(rows) * ratio ** (-k / last) + 1e-9))]  # 5000 · 100^-1 is 50, not 49
+        rows[some(len(rows), math.floor(len(rows) * ratio ** (-k / last) + 1e-9))]  # 98 · 49^-1 is 2, not 1
         for k, (_, rows) in enumerate(_by_class(source))
         if len(rows)
     ]
