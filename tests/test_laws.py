@@ -202,7 +202,7 @@ PAPERS = {
     "ssgan": {"batch": 100, "z_dim": 100, "prior": "uniform", "network": "mlp", "widths_g": (500, 500),
               "widths_d": (1000, 500, 250, 250, 250), "noise_input": 0.3, "noise": 0.5, "feature_matching": True,
               "unlabelled_weight": 1.0, "norm_g": "batch", "opt_g.lr": 3e-3, "opt_g.beta1": 0.5, "opt_d.lr": 3e-3,
-              "opt_d.beta1": 0.5},
+              "opt_d.beta1": 0.5, "opt_g.eps": 1e-4, "opt_d.eps": 1e-4},
     "dcgan": {"batch": 128, "z_dim": 128, "prior": "uniform", "kernel": 5, "norm_d": "batch", "leak": 0.2,
               "updates": "alternating", "init_std": 0.02,
               "opt_g.lr": 2e-4, "opt_d.lr": 2e-4, "opt_g.beta1": 0.5, "opt_g.beta2": 0.999},

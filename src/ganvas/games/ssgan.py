@@ -2,7 +2,7 @@ r"""Semi-supervised GAN (Salimans et al. 2016, "Improved Techniques for Training
 
     D(x) = Z(x) / (Z(x) + 1),  Z(x) = Σₖ exp lₖ(x)                          (§5: the logit of "generated" is 0)
     min_D  −E log p(y | x, y ≤ K) − ½ E log D(x) − ½ E log(1 − D(G(z)))      (labelled; all real; generated)
-    min_G  ‖E f(x) − E f(G(z))‖²                                             (§3.1, f: D's last hidden layer)
+    min_G  ‖E f(x) − E f(G(z))‖² / d                                         (§3.1; f: D's last d hidden units)
 
 The discriminator is a classifier: of the few labelled images it learns the classes, of all the others, and of
 generated ones, what belongs together. `ganvas train ssgan mnist/ --labelled 100` hides all labels but a hundred;
@@ -10,10 +10,12 @@ pictures in a folder `unlabelled` have none. `ganvas evaluate RUN --data mnist:t
 classifies. Feature matching makes the better classifier and the worse pictures (§6.1); `--feature-matching no` gives
 the generator the usual loss.
 
-Networks, rates and noise are those of the published code for MNIST, and so is the initialisation of D by its first
-batch. Three things differ: reals are the same in both turns of a round, the averages forget sooner (the engine's
-`--ema-halflife-kimg`; the code's is 693), and Adam's ε is PyTorch's. With `--network dcgan`, for colour and larger
-images, both are DCGAN's, with the rate of the code for CIFAR-10, whose deeper networks they are not.
+Networks, rates and noise are those of the published code for MNIST, and so are the initialisation of D by its first
+batch and Adam's ε of 1e-4. The ε matters: with PyTorch's 1e-8 steps do not shrink with the gradients, and after some
+hundred kimg D ran away from the generator (docs/log.md). Two things differ: reals are the same in both turns of a
+round, and the averages forget sooner (the engine's `--ema-halflife-kimg`; the code's is 693). With `--network dcgan`,
+for colour and larger images, both are DCGAN's, with the rate of the code for CIFAR-10, whose deeper networks they are
+not.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from ganvas.priors import Prior
 
 CODE = "the paper's published code for MNIST"
 LARGEST_MLP = 32  # the side up to which grey images have the fully connected networks, where nobody asks for others
-ADAM = Optimizer(lr=3e-3, beta1=0.5)
+ADAM = Optimizer(lr=3e-3, beta1=0.5, eps=1e-4)  # the code's ε is 1e-8 below the root
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ class SSGAN(FromLatents, Game):
     def defaults(cls, data: DataSpec) -> Any:
         if not data.is_image or (data.channels == 1 and data.size <= LARGEST_MLP) or not _is_for_dcgan(data):
             return cls.Config()
-        slow = Optimizer(lr=3e-4, beta1=0.5)
+        slow = replace(ADAM, lr=3e-4)
         return replace(cls.Config(), network="dcgan", opt_g=slow, opt_d=slow)
 
     @classmethod

@@ -32,5 +32,8 @@ def unsupervised(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
-    """‖E f(x) − E f(G(z))‖² (§3.1), of the means [d] of features over real and over generated pictures."""
-    return (precise(real) - precise(fake)).square().sum()
+    """‖E f(x) − E f(G(z))‖² / d (§3.1), of the means [d] of features over real and over generated pictures.
+
+    The paper does not divide, its published code does, and steps of Adam depend on it where its ε is not negligible.
+    """
+    return (precise(real) - precise(fake)).square().mean()
