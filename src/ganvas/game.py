@@ -188,6 +188,8 @@ class Game(nn.Module):
     name: ClassVar[str] = ""
     task: ClassVar[str] = "images"
     """What data it plays on: "images", "pairs" or "domains"."""
+    augment: ClassVar[str] = ""
+    """How its recipe varies the real images (`ganvas.data.augment`), where nobody asks for something else."""
 
     players: dict[str, Player]
     turns: list[Turn]
@@ -223,6 +225,11 @@ class Game(nn.Module):
     def budget_kimg(cls, data: DataSpec) -> float:
         """A budget that shows results on a small set; real work takes more."""
         return 200.0 if data.is_image else 1500.0
+
+    @classmethod
+    def engine_defaults(cls, data: DataSpec) -> Mapping[str, Any]:
+        """Settings of the engine that belong to the system's recipe, where nobody asks for others."""
+        return {}
 
     def begin(self, progress: Progress) -> None:
         """Called before a round: stage, alpha, carries, scheduled strengths."""
@@ -325,6 +332,31 @@ class Classifies(Protocol):
 
     def classify(self, x: Tensor) -> Tensor:
         """Logits, float32 [n, K], of samples [n, *shape] in [-1, 1]; class k is `data.class_names[k]`."""
+        ...
+
+
+@runtime_checkable
+class Translates(Protocol):
+    """Makes images of domain B from images of domain A, or also A from B."""
+
+    data: DataSpec
+    directions: tuple[str, ...]
+    """("ab",) or ("ab", "ba")."""
+
+    def channels(self, direction: str) -> tuple[int, int]:
+        """Channels of what goes in that way, and of what comes out."""
+        ...
+
+    def translate(
+        self,
+        x: Tensor,
+        direction: str = "ab",
+        seed: int = 0,
+        *,
+        dropout: bool | None = None,
+        statistics: str | None = None,
+    ) -> Tensor:
+        """Images [n, C', H, W], float32 in [-1, 1], of images [n, C, H, W] of any size, each by itself."""
         ...
 
 

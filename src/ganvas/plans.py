@@ -68,6 +68,8 @@ def plan(request: Request) -> Plan:
         raise UserError(f"--every {request.every:g} is out of range; give a distance in kimg above 0.")
     if request.keep < 1:
         raise UserError(f"--keep {request.keep} is out of range; keep at least one checkpoint.")
+    if cls.augment and not request.reading.augment:
+        request = replace(request, reading=replace(request.reading, augment=cls.augment))
     own, engine = split_overrides(request, cls)
     draft = config.replace(_preset(cls, request), own, request.game)
     dataset = load(request, lambda native: cls.size_for(native, draft), cls.task)
@@ -76,7 +78,8 @@ def plan(request: Request) -> Plan:
     demand_enough(dataset, game_config.batch)
     demand_classes(dataset, game_config)
     demand_metrics(request.metrics, request.terms, dataset, device)
-    settings = config.replace(Settings(kimg=cls.budget_kimg(dataset.spec)), engine, "train")
+    usual = Settings(**{"kimg": cls.budget_kimg(dataset.spec), **cls.engine_defaults(dataset.spec)})
+    settings = config.replace(usual, engine, "train")
     kinds(settings.stop_on)
     precision = choose(settings.precision, device, worthwhile=dataset.spec.is_image)
     memory_format = cls.memory_format if settings.memory_format == "auto" else settings.memory_format

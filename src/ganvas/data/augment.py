@@ -44,6 +44,17 @@ def _rotate90(x: Tensor, u: Tensor, probability: float) -> Tensor:
     return torch.where(_on_images(turns % 2 == 1), x.rot90(1, (2, 3)), x)
 
 
+def _jitter(x: Tensor, u: Tensor, strength: float) -> Tensor:
+    """Enlarged by 1 + strength, then cropped at random to what it was (Isola et al. 2017, §6.2: 286 to 256)."""
+    height, width = x.shape[2:]
+    large = tuple(max(side, round(side * (1 + strength))) for side in (height, width))
+    big = torch.nn.functional.interpolate(x, size=large, mode="bilinear", align_corners=False)
+    top = (u[0] * (large[0] - height + 1)).long()[:, None] + torch.arange(height, device=x.device)
+    left = (u[1] * (large[1] - width + 1)).long()[:, None] + torch.arange(width, device=x.device)
+    of = torch.arange(len(x), device=x.device)[:, None, None]
+    return big.permute(0, 2, 3, 1)[of, top[:, :, None], left[:, None, :]].permute(0, 3, 1, 2)
+
+
 def _color(x: Tensor, u: Tensor, strength: float) -> Tensor:
     """Hue, saturation and value each changed by a number of its own; of grey images the value alone."""
     hue, saturation, value = (strength * (2 * u - 1)).to(x.dtype)
@@ -89,10 +100,12 @@ def _on_images(numbers: Tensor) -> Tensor:
     return numbers[:, None, None, None]
 
 
+NONE = "none"
 STEPS = {
     "mirror": _Step(_mirror, 1, 0.5),
     "flip": _Step(_flip, 1, 0.5),
     "rotate90": _Step(_rotate90, 1, 0.75),
+    "jitter": _Step(_jitter, 2, 30 / 256),
     "color": _Step(_color, 3, 0.2),
 }
 
@@ -106,6 +119,7 @@ class Augment:
     - `mirror`: left and right exchanged; s = 0.5;
     - `flip`: above and below exchanged; s = 0.5;
     - `rotate90`: turned by 90°, 180° or 270°, of square images alone; s = 0.75, where all four ways up are alike;
+    - `jitter`: enlarged by 1 + s, and a random window of the old size cut out; s = 30 / 256, as in pix2pix;
     - `color`: HSV modulation, each uniform in its range: the hue turned by up to ± s / 2 turns, the saturation times
       1 ± s, the value times 1 ± s / 2; of grey images the value alone; s = 0.2.
 
@@ -118,12 +132,14 @@ class Augment:
 
     @classmethod
     def parse(cls, text: str) -> Augment:
-        """From names separated by commas, each with an optional strength after `=`; "" changes nothing.
+        """From names separated by commas, each with an optional strength after `=`; "" and "none" change nothing.
 
         Raises:
             UserError: an unknown or repeated name, a strength that is no number in (0, 1].
         """
         steps: dict[str, float] = {}
+        if text.strip() == NONE:
+            return cls()
         for word in filter(None, map(str.strip, text.split(","))):
             name, given, strength = (part.strip() for part in word.partition("="))
             if name not in STEPS:

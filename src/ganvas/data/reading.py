@@ -36,7 +36,8 @@ class Reading:
     background: str = "white"
     """What transparent pixels are laid on, and pad fills with: a colour's name or #rrggbb."""
     augment: str = ""
-    """Chances for the real images to be varied: mirror, flip, rotate90, color, as in mirror,color=0.5."""
+    """How real images are varied: mirror, flip, rotate90, jitter, color, as in mirror,color=0.5; none leaves them as
+    they are; default: as the system's recipe says."""
     limit: int | None = None
     """Use so many pictures, spread over the set, the same every time."""
     labelled: int | None = None

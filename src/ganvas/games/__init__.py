@@ -56,6 +56,12 @@ _TABLE = (
          "Arjovsky, Chintala, Bottou, Wasserstein GAN (arXiv:1701.07875)", "ganvas.games.wgan:WGAN"),
     Card("wgan-gp", 2017, "the Wasserstein critic with a gradient penalty instead of clipping", "images",
          "Gulrajani et al., Improved Training of Wasserstein GANs (arXiv:1704.00028)", "ganvas.games.wgan_gp:WGANGP"),
+    Card("pix2pix", 2017, "a U-Net translates images, a PatchGAN judges input and output together", "pairs",
+         "Isola et al., Image-to-Image Translation with Conditional Adversarial Networks (arXiv:1611.07004)",
+         "ganvas.games.pix2pix:Pix2Pix"),
+    Card("cyclegan", 2017, "two translators, there and back: domains without pairs", "domains",
+         "Zhu et al., Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks"
+         " (arXiv:1703.10593)", "ganvas.games.cyclegan:CycleGAN"),
     Card("began", 2017, "an autoencoder against a decoder, balanced by a controller; latents are descriptors", "images",
          "Berthelot, Schumm, Metz, BEGAN: Boundary Equilibrium GAN (arXiv:1703.10717)", "ganvas.games.began:BEGAN"),
     Card("sngan", 2018, "weights divided by their largest singular value bound the critic; projection, attention",

@@ -9,7 +9,8 @@ convolutional, and the condition is concatenated to the latent and, as planes, t
 images of 32 pixels and more, or in colour, of which the paper has none.
 
 Of the paper's training the rates of dropout and the momentum schedule are those of `gan`: its SGD diverges with images
-in [−1, 1] (docs/log.md), so the optimizer is Adam.
+in [−1, 1] (docs/log.md), so the optimizer is Adam. The paper's generator has no normalisation; without BatchNorm ours
+made one image of a class, and of the wrong class (docs/log.md).
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class CGAN(Minimax):
             # PyTorch's initial weights, which shrink with a layer's inputs: of one size for all, as DCGAN has them, the
             # few numbers of a condition would drown in those of the image, and the labels be learnt wrongly or not.
             return (
-                mlp.JointGenerator(data.shape, c.z_dim, k, c.width_z, c.width_c, c.width_joint, c.dropout_g),
+                mlp.JointGenerator(data.shape, c.z_dim, k, c.width_z, c.width_c, c.width_joint, c.dropout_g, c.norm_g),
                 mlp.JointDiscriminator(data.shape, k, c.maxout_units, c.maxout_units_c, c.dropout),
             )
         return self.convolutional(c, data.shape, k)
@@ -82,6 +83,12 @@ class CGAN(Minimax):
     def after(self, turn: Turn, aux: Aux) -> Batch:
         self.remember(aux)
         return Batch()
+
+    @classmethod
+    def exemptions(cls, config: Any) -> dict[str, str]:
+        if config.network == "mlp" and config.norm_g == "batch":
+            return {"accumulation": "BatchNorm's statistics are those of each micro-batch (norm_g = batch)"}
+        return super().exemptions(config)
 
     @classmethod
     def defaults(cls, data: DataSpec) -> Any:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,30 @@ from ganvas import processes, rng
 from ganvas.losses import precise
 
 _batches: ContextVar[int] = ContextVar("batches", default=1)
+_at_test: ContextVar[AtTest | None] = ContextVar("at_test", default=None)
+
+
+@dataclass(frozen=True)
+class AtTest:
+    """What a network keeps of its training when it is used: see `as_in_training`."""
+
+    statistics: bool
+    dropout: int | None
+
+
+@contextmanager
+def as_in_training(*, statistics: bool, dropout: int | None) -> Iterator[None]:
+    """Inside, networks in evaluation mode normalise each image by its own `statistics`, and drop units.
+
+    Both are what pix2pix does (Isola et al. 2017, §3.2 and §3.3), whose batches are single images: then BatchNorm is
+    instance normalisation, and dropout its only noise. `dropout` is the seed of the mask, which all images share, so
+    that what becomes of an image does not depend on the others; None drops nothing.
+    """
+    token = _at_test.set(AtTest(statistics, dropout))
+    try:
+        yield
+    finally:
+        _at_test.reset(token)
 
 
 @contextmanager
@@ -52,6 +77,8 @@ class BatchNorm(nn.BatchNorm2d):
         assert input.dim() in (2, 4), input.shape
 
     def forward(self, input: Tensor) -> Tensor:
+        if not self.training and (here := _at_test.get()) and here.statistics and input.dim() == 4:
+            return each_image_normalised(input, self.weight, self.bias, self.eps)
         if self.training and _batches.get() > 1:
             return torch.cat([self._one_batch(part) for part in input.chunk(_batches.get())])
         return self._one_batch(input)
@@ -80,10 +107,40 @@ class BatchNorm(nn.BatchNorm2d):
         return (centred * (scale * self.weight).view(shape) + self.bias.view(shape)).to(input.dtype)
 
 
+def each_image_normalised(
+    x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Every channel [H, W] of every image of x [B, C, H, W] with mean 0 and variance 1, then times a gain, plus a bias.
+
+    By way of `batch_norm`: PyTorch's `instance_norm` returns wrong gradients for a batch of one where these lie in
+    channels_last memory (`tests/networks/test_translation.py` shows it).
+    """
+    n, c, h, w = x.shape
+    gain, shift = (None if q is None else q.repeat(n) for q in (weight, bias))
+    y = nn.functional.batch_norm(x.reshape(1, n * c, h, w), None, None, gain, shift, training=True, eps=eps)
+    return y.view(n, c, h, w)
+
+
+class InstanceNorm(nn.Module):
+    """Instance normalisation (Ulyanov et al. 2016, arXiv:1607.08022), without gains and biases."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        return each_image_normalised(x)
+
+
 def normalisation(kind: str, channels: int, affine: bool = True) -> nn.Module:
-    """`batch`, `layer` (over channels and positions, as in WGAN-GP's code), or `none`; `affine`: gains and biases."""
+    """`batch`, `instance`, `layer` (over channels and positions, as in WGAN-GP's code), or `none`.
+
+    `affine`: gains and biases, of which instance normalisation has none.
+    """
     if kind == "batch":
         return BatchNorm(channels, affine=affine)
+    if kind == "instance":
+        return InstanceNorm(channels)
     return nn.GroupNorm(1, channels, affine=affine) if kind == "layer" else nn.Identity()
 
 
@@ -110,18 +167,26 @@ class Maxout(nn.Module):
 class Dropout(nn.Module):
     """Dropout (Srivastava et al. 2014) whose mask is drawn from the turn's own random numbers.
 
-    So a resumed run, two processes and micro-batches drop the same units. Outside of training it does nothing.
+    So a resumed run, two processes and micro-batches drop the same units. Outside of training it does nothing, unless
+    it is told to (`as_in_training`).
     """
 
-    def __init__(self, p: float):
+    def __init__(self, p: float, place: int = 0):
+        """`place` tells it from other layers of its network, so that each has a mask of its own outside of training."""
         super().__init__()
-        self.p = p
+        self.p, self.place = p, place
 
     def forward(self, x: Tensor) -> Tensor:
-        chance = rng.current()
-        if not self.training or self.p == 0 or chance is None:
+        chance, here = rng.current(), _at_test.get()
+        if self.p == 0:
             return x
-        keep = chance.uniform_like(x, "dropout") >= self.p
+        if not self.training and here and here.dropout is not None:
+            random = rng.generator("dropout at test", here.dropout, self.place, device=x.device)
+            keep = torch.rand(1, *x.shape[1:], generator=random, device=x.device) >= self.p
+        elif self.training and chance is not None:
+            keep = chance.uniform_like(x, "dropout") >= self.p
+        else:
+            return x
         return x * keep / (1 - self.p)
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ganvas.networks.layers import Dropout, Maxout, activation
+from ganvas.networks.layers import Dropout, Maxout, activation, normalisation
 
 
 class Generator(nn.Module):
@@ -56,21 +56,30 @@ class Discriminator(nn.Module):
 class JointGenerator(nn.Module):
     """z [B, z_dim] and c [B, c_dim] → samples [B, *shape]: ReLU units for each, then `width` for both.
 
-    200, 1000 and 1200 units on MNIST (Mirza and Osindero 2014, §4.1).
+    200, 1000 and 1200 units on MNIST (Mirza and Osindero 2014, §4.1). `norm` follows both hidden layers.
     """
 
     def __init__(
-        self, shape: tuple[int, ...], z_dim: int, c_dim: int, width_z: int, width_c: int, width: int, dropout: float
+        self,
+        shape: tuple[int, ...],
+        z_dim: int,
+        c_dim: int,
+        width_z: int,
+        width_c: int,
+        width: int,
+        dropout: float,
+        norm: str = "none",
     ):
         super().__init__()
         self.shape = shape
         self.of_z, self.of_c = nn.Linear(z_dim, width_z), nn.Linear(c_dim, width_c)
         self.joint, self.project = nn.Linear(width_z + width_c, width), nn.Linear(width, math.prod(shape))
+        self.norms = nn.ModuleList(normalisation(norm, n) for n in (width_z + width_c, width))
         self.drop = Dropout(dropout)
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
-        h = torch.cat([self.of_z(z), self.of_c(c.to(z.dtype))], 1).relu()
-        h = self.drop(self.joint(self.drop(h)).relu())
+        h = self.norms[0](torch.cat([self.of_z(z), self.of_c(c.to(z.dtype))], 1)).relu()
+        h = self.drop(self.norms[1](self.joint(self.drop(h))).relu())
         return self.project(h).tanh().view(len(z), *self.shape)
 
 

@@ -1,0 +1,123 @@
+r"""pix2pix: image-to-image translation with conditional adversarial networks (Isola et al. 2017, arXiv:1611.07004).
+
+    L_cGAN(G, D) = E log D(a, b) + E log(1 − D(a, G(a, z)))                                (Eq. 1)
+    G* = arg min_G max_D L_cGAN(G, D) + λ E ‖b − G(a, z)‖₁,   λ = 100                      (Eq. 4)
+
+G is a U-Net and D a PatchGAN, which sees the input beside the output and judges 70 × 70 patches of both. There is no
+latent: z is the dropout of the decoder, at test time, too, where each image is also normalised by its own statistics
+(§3.3). Both are choices: `--test-dropout no` makes a translation the same for every seed, `--test-statistics running`
+normalises by averages over the training set, measured under the averaged weights.
+
+The paper's ablation (§4.2) is `--adversarial cgan|gan|none` and `--l1-weight`: with `gan` D does not see the input;
+presets `l1` and `cgan` have one of the two terms alone. G moves before D, so that both see the same fakes; D's loss is
+halved, which slows it (§3.3). Batches are of one image, learning rates constant for half of the schedule and then
+falling to 0. Pairs are varied as there, enlarged by 286 / 256, cropped at random and mirrored (`--augment none` leaves
+them as they are).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.config import setting
+from ganvas.game import Aux, Batch, DataSpec, Turn
+from ganvas.games.translation import Translation
+from ganvas.losses import adversarial, energies, precise
+from ganvas.networks.layers import batches_apart, normal_init
+from ganvas.optim import Optimizer
+
+PAPER = "Isola et al. 2017"
+CODE = "the authors' PyTorch code"
+
+
+@dataclass(frozen=True)
+class Pix2PixConfig:
+    """Settings of pix2pix."""
+
+    batch: int = setting(1, "pairs a turn takes", PAPER, low=1)
+    adversarial: Literal["cgan", "gan", "none"] = setting(
+        "cgan", "whether D sees the input beside the output, the output alone, or is left out", "§4.2"
+    )
+    l1_weight: float = setting(100.0, "λ, the weight of the L1 distance to the target", "Eq. 4", low=0)
+    network: Literal["unet", "resnet"] = setting("unet", "the generator: a U-Net, or CycleGAN's", PAPER)
+    width: int = setting(64, "channels of the generator's first layer", PAPER, low=1)
+    depth: int = setting(0, "how often the U-Net halves the image; 0 = down to one pixel", PAPER, low=0, high=12)
+    blocks: int = setting(0, "resnet: residual blocks; 0 = 9 from 256 pixels on, else 6", "Zhu et al. 2017", low=0)
+    dropout: Literal["code", "paper", "none"] = setting(
+        "code", "the decoder's blocks that drop half of their units: those of full width but the innermost, or the "
+        "three innermost", CODE
+    )  # fmt: skip
+    norm_g: Literal["batch", "instance", "layer", "none"] = setting("batch", "normalisation in the generator", PAPER)
+    width_d: int = setting(64, "channels of the discriminator's first layer", PAPER, low=1)
+    patch: int = setting(0, "pixels of the side of a patch: 1, 16, 34, 70, 142, 286; 0 = 70 from 64 pixels on", PAPER)
+    norm_d: Literal["batch", "instance", "layer", "none"] = setting("batch", "normalisation in D", PAPER)
+    test_dropout: bool = setting(True, "units are dropped in translations, too", "§3.3")
+    test_statistics: Literal["image", "running"] = setting(
+        "image", "what BatchNorm normalises translations by: the image itself, or averages of training", "§3.3"
+    )
+    init_std: float = setting(0.02, "standard deviation of the initial weights", PAPER, above=0)
+    opt_g: Optimizer = setting(Optimizer(lr=2e-4, beta1=0.5, beta2=0.999), "the generator's optimizer", PAPER)
+    opt_d: Optimizer = setting(Optimizer(lr=2e-4, beta1=0.5, beta2=0.999), "the discriminator's optimizer", PAPER)
+
+
+class Pix2Pix(Translation):
+    """A U-Net that is told the input, against a PatchGAN that is told it, too."""
+
+    Config = Pix2PixConfig
+    task = "pairs"
+    augment = "jitter,mirror"
+    presets = {
+        "tiny": {"width": 8, "width_d": 8, "batch": 4},
+        "narrow": {"width": 32, "width_d": 32},
+        "l1": {"adversarial": "none"},
+        "cgan": {"l1_weight": 0.0},
+    }
+    G: nn.Module
+
+    def __init__(self, config: Any, data: DataSpec):
+        super().__init__(config, data)
+        c = config
+        inputs, outputs = self.channels("ab")
+        self.G = self.generator_net(c, inputs, outputs, *data.shape[1:])
+        normal_init(self.G, c.init_std)
+        self.players = {"G": self.player(self.G, c.opt_g.build(self.G), averaged=True)}
+        self.turns = [Turn(("G",), self.generator)]
+        if c.adversarial != "none":
+            self.D = self.critic_net(c, outputs + (inputs if c.adversarial == "cgan" else 0), data)
+            normal_init(self.D, c.init_std)
+            self.players["D"] = self.player(self.D, c.opt_d.build(self.D))
+            self.turns.append(Turn(("D",), self.discriminator, weight=0.5))
+
+    def generator_of(self, direction: str) -> nn.Module:
+        return self.G
+
+    def generator(self, b: Batch) -> tuple[Tensor, Aux]:
+        fake = self.G(b["a"])
+        l1 = energies.absolute(b["b"], fake).mean()
+        aux = {"l1": l1}
+        if self.config.adversarial == "none":
+            return self.config.l1_weight * l1, aux
+        loss = adversarial.non_saturating_generator(self.D(self.seen(b, fake)))
+        return loss + self.config.l1_weight * l1, aux | {"adversarial": loss, "fake": fake}
+
+    def discriminator(self, b: Batch) -> tuple[Tensor, Aux]:
+        fake = b["fake"].to(b["b"].dtype)
+        with batches_apart(2):
+            both = self.D(torch.cat([self.seen(b, b["b"]), self.seen(b, fake)]))
+        real, fake = both.chunk(2)
+        aux = {"D(x)": precise(real).sigmoid().mean(), "D(G(z))": precise(fake).sigmoid().mean()}
+        return adversarial.discriminator(real, fake), aux
+
+    def seen(self, b: Batch, output: Tensor) -> Tensor:
+        """What D sees of an output: the input beside it, where it is told that."""
+        return torch.cat([b["a"].to(output.dtype), output], 1) if self.config.adversarial == "cgan" else output
+
+    def after(self, turn: Turn, aux: Aux) -> Batch:
+        return Batch({"fake": aux.pop("fake")} if "fake" in aux else {})
+
+    def rehearse(self, batch: Batch) -> None:
+        self.G(batch["a"])
