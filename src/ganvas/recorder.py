@@ -13,8 +13,8 @@ import psutil
 from ganvas.data import Dataset, Problem
 from ganvas.engine import Session, averaged
 from ganvas.evaluating import averaging
-from ganvas.game import Game, Judges, Samples
-from ganvas.report import grid, logs, page, series, terminal
+from ganvas.game import Game, Judges, Samples, Translates
+from ganvas.report import grid, logs, page, series, sheet, terminal, translations
 from ganvas.report.logs import Record
 from ganvas.report.rows import GRID, by_rows, rows_of
 from ganvas.run import Run, append_json, write_checkpoint
@@ -177,16 +177,22 @@ class Recorder:
             self.display.note(f"{metric} {result['value']:.3g}{floor}, features {measured['features']}")
 
     def _reals(self) -> None:
-        if self.dataset.world is None:
+        if self.dataset.task != "images":
+            sheet.save_sheet(self.run.dir / "reals.png", self.dataset, n=24)
+        elif self.dataset.world is None:
             # the first of the shuffled order: in a set sorted by class, the first files are all alike
             order = np.random.default_rng(0).permutation(len(self.dataset))[:GRID]
             grid.save_grid(self.run.dir / "reals.png", np.asarray(self.dataset.samples[np.sort(order)]))
 
     def _picture(self, name: str) -> Path | None:
-        """Draws what the averaged game makes now, always from the same latents."""
+        """Draws what the averaged game makes now, always from the same latents or inputs."""
+        path = self.run.dir / "samples" / f"fakes-{name}.png"
+        if isinstance(self.game, Translates):
+            images, columns = translations.tiles(self.game, *translations.examples(self.dataset))
+            self._show(grid.save_grid(path, images, columns))
+            return path
         if not isinstance(self.game, Samples):
             return None
-        path = self.run.dir / "samples" / f"fakes-{name}.png"
         if self.dataset.world is not None:
             from ganvas.report import points
 

@@ -200,7 +200,7 @@ def test_words() -> None:
 
 @pytest.mark.parametrize("text,words", [
     ("miror", "Did you mean mirror?"),
-    ("mirror,cutout", "no 'cutout'; it takes mirror, flip, rotate90, color"),
+    ("mirror,cutout", "no 'cutout'; it takes mirror, flip, rotate90, jitter, color"),
     ("mirror,mirror", "named twice"),
     ("color=0", "color=0 is out of range"),
     ("color=1.01", "out of range"),
