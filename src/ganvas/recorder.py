@@ -188,8 +188,8 @@ class Recorder:
         """Draws what the averaged game makes now, always from the same latents or inputs."""
         path = self.run.dir / "samples" / f"fakes-{name}.png"
         if isinstance(self.game, Translates):
-            images, columns = translations.tiles(self.game, *translations.examples(self.dataset))
-            self._show(grid.save_grid(path, images, columns))
+            grid.save_grid(path, *translations.tiles(self.game, *translations.examples(self.dataset)))
+            self._show(path)
             return path
         if not isinstance(self.game, Samples):
             return None

@@ -19,7 +19,7 @@ from ganvas.errors import UserError
 from ganvas.rng import seed_of
 
 WORD, GOLDEN = (1 << 64) - 1, 0x9E3779B97F4A7C15
-ALL = Augment.parse("mirror,flip,rotate90,color=0.7")
+ALL = Augment.parse("mirror,flip,rotate90,jitter,color=0.7")
 seeds = st.integers(0, 2**31)
 
 
@@ -230,3 +230,35 @@ def test_the_gpu_draws_the_same() -> None:
     x = images()
     (there,) = ALL([x.cuda()], 0, 0, index[:16].cuda())
     torch.testing.assert_close(there.cpu(), ALL([x], 0, 0, index[:16])[0], atol=1e-5, rtol=0)
+
+
+# Jitter
+
+
+def test_jitter_is_a_random_window_of_the_enlarged_image() -> None:
+    """By PyTorch's bilinear resize, cropped by hand; every place of the window comes up."""
+    x = images(64, height=8, width=12)
+    augment = Augment.parse("jitter=0.5")
+    index = torch.arange(64)
+    (found,) = augment([x], seed=3, epoch=0, index=index)
+    big = torch.nn.functional.interpolate(x, size=(12, 18), mode="bilinear", align_corners=False)
+    u = uniform(3, "augment jitter", 0, index, 2)
+    places = [(int(a * 5), int(b * 7)) for a, b in u.tolist()]
+    for i, (top, left) in enumerate(places):
+        torch.testing.assert_close(found[i], big[i, :, top : top + 8, left : left + 12])
+    assert {t for t, _ in places} == set(range(5))
+    assert {left for _, left in places} == set(range(7))
+
+
+def test_pairs_jitter_alike() -> None:
+    x = images(8, channels=3)
+    grey = x.mean(1, keepdim=True)
+    a, b = Augment.parse("jitter,mirror")([grey, x], seed=0, epoch=1, index=torch.arange(8))
+    torch.testing.assert_close(a, b.mean(1, keepdim=True))
+
+
+def test_none_leaves_images_as_they_are() -> None:
+    assert not Augment.parse("none")
+    assert not Augment.parse("")
+    x = images(2)
+    assert torch.equal(Augment.parse("none")([x], 0, 0, torch.arange(2))[0], x)
