@@ -91,7 +91,7 @@ class Session:
         names = [t.name for t in game.turns]
         assert len(set(names)) == len(names), f"two turns share a name, and so their random numbers: {names}"
         wanted = self.settings.memory_format
-        nhwc = (game.memory_format if wanted == "auto" else wanted) == "nhwc"
+        nhwc = (best_layout(game, self.device) if wanted == "auto" else wanted) == "nhwc"
         for module in [game, *(p.ema for p in game.players.values() if p.ema is not None)]:
             module.to(self.device)
             module.to(memory_format=torch.channels_last if nhwc else torch.contiguous_format)  # type: ignore[call-overload]
@@ -139,6 +139,11 @@ class Session:
         factor = lr_factor(self.settings.lr_schedule, self.progress, self.settings.lr_warmup_kimg)
         for p in game.players.values():
             set_learning_rate(p, factor)
+
+
+def best_layout(game: Game | type[Game], device: torch.device) -> str:
+    """The memory format that suits a game: on a GPU always channels last, which tensor cores take."""
+    return game.memory_format if device.type == "cpu" else "nhwc"
 
 
 def play(game: Game, data: Data, session: Session) -> Iterator[Session]:

@@ -184,7 +184,7 @@ class Game(nn.Module):
     Config: ClassVar[type]
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     memory_format: ClassVar[str] = "nhwc"
-    """Which memory format measures better for this game's networks: "nhwc" (channels last) or "nchw"."""
+    """Which memory format measures better for this game's networks on a CPU: "nhwc" (channels last) or "nchw"."""
     name: ClassVar[str] = ""
     task: ClassVar[str] = "images"
     """What data it plays on: "images", "pairs" or "domains"."""

@@ -14,7 +14,7 @@ import torch
 
 from ganvas import config, data, games, processes
 from ganvas.data import Dataset, Reading
-from ganvas.engine import Settings
+from ganvas.engine import Settings, best_layout
 from ganvas.errors import UserError
 from ganvas.game import Game
 from ganvas.monitor import kinds
@@ -82,7 +82,7 @@ def plan(request: Request) -> Plan:
     settings = config.replace(usual, engine, "train")
     kinds(settings.stop_on)
     precision = choose(settings.precision, device, worthwhile=dataset.spec.is_image)
-    memory_format = cls.memory_format if settings.memory_format == "auto" else settings.memory_format
+    memory_format = best_layout(cls, device) if settings.memory_format == "auto" else settings.memory_format
     settings = replace(
         settings,
         batch=game_config.batch,

@@ -63,6 +63,7 @@ class CycleGAN(Translation):
     Config = CycleGANConfig
     task = "domains"
     augment = "jitter,mirror"
+    memory_format = "nchw"  # padding by reflection and instance normalisation copy in the other
     directions = ("ab", "ba")
     presets = {
         "tiny": {"width": 4, "width_d": 4, "blocks": 1, "batch": 4, "pool": 3},
