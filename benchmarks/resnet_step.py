@@ -13,38 +13,23 @@ from __future__ import annotations
 
 import argparse
 import resource
-import statistics
-import time
-from collections.abc import Callable
 from multiprocessing import get_context
 
 import torch
 import torch.nn.functional as F
+from steps import PLAIN, Noise, Step, engine, made, medians, show, where
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganvas import config, games, memory, rng
-from ganvas.engine import Session, Settings, play
+from ganvas import rng
 from ganvas.game import DataSpec, Game
 from ganvas.losses import adversarial
 from ganvas.losses.penalties import orthogonality
 from ganvas.networks.attention import SelfAttention
 from ganvas.networks.spectral import Conv, Linear
 from ganvas.networks.updown import DownConv, UpConv
-from ganvas.precision import native_bf16
 
 CLASSES = 10
-
-
-class Noise:
-    """Reals that cost nothing, so that the step alone is timed."""
-
-    def __init__(self, batch: int, size: int, device: torch.device):
-        x = torch.rand(batch, 3, size, size, device=device).mul(2).sub(1)
-        self.x, self.y = x.to(memory_format=torch.channels_last), torch.arange(batch, device=device) % CLASSES
-
-    def batch(self, cursor: int, start: int, stop: int) -> dict[str, Tensor]:
-        return {"x": self.x[start:stop], "y": self.y[start:stop]}
 
 
 class ExplicitAttention(nn.Module):
@@ -84,20 +69,22 @@ def plain(net: nn.Module) -> nn.Module:
     return net
 
 
-def made(options: argparse.Namespace) -> Game:
-    cls, spec = games.find(options.game), DataSpec((3, options.size, options.size), CLASSES)
-    chosen = {"batch": options.batch} | ({"width": options.width} if options.width else {})
-    return cls(config.replace(cls.defaults(spec), chosen, options.game), spec)
+def spec_of(options: argparse.Namespace) -> DataSpec:
+    return DataSpec((3, options.size, options.size), CLASSES)
 
 
-def plain_loop(options: argparse.Namespace, device: torch.device) -> Callable[[], None]:
-    game, batch = made(options).to(device), options.batch
-    c, noise = game.config, Noise(options.batch, options.size, device)
+def fresh(options: argparse.Namespace) -> Game:
+    return made(options.game, spec_of(options), options.batch, {"width": options.width} if options.width else {})
+
+
+def plain_loop(options: argparse.Namespace, device: torch.device) -> Step:
+    game, batch = fresh(options).to(device), options.batch
+    c, noise = game.config, Noise(spec_of(options), options.batch, device).parts
     g, d = plain(game.G), plain(game.D)  # type: ignore[arg-type]
     opts = [
         torch.optim.Adam(n.parameters(), lr=o.lr, betas=(o.beta1, o.beta2)) for n, o in ((g, c.opt_g), (d, c.opt_d))
     ]
-    x, given = noise.x.contiguous(), [F.one_hot(noise.y, CLASSES).float()] if game.conditions else []  # type: ignore[attr-defined]
+    x, given = noise["x"].contiguous(), [F.one_hot(noise["y"], CLASSES).float()] if game.conditions else []  # type: ignore[attr-defined]
 
     def fakes() -> Tensor:
         return g(torch.randn(batch, game.prior.dim, device=device), *given)  # type: ignore[attr-defined]
@@ -120,51 +107,18 @@ def plain_loop(options: argparse.Namespace, device: torch.device) -> Callable[[]
     return step
 
 
-def engine(options: argparse.Namespace, device: torch.device, precision: str, layout: str = "auto"):
-    """The same game played by the engine, one round a call."""
-    game = made(options)
-    settings = Settings(batch=options.batch, kimg=1e9, precision=precision, memory_format=layout)  # type: ignore[arg-type]
-    table = Session(settings, device)
-    table.seat(game)
-    rounds = play(game, Noise(options.batch, options.size, device), table)
-    return lambda: next(rounds)
-
-
-def timed(step: Callable[[], object], device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    step()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
 def rounds(options: argparse.Namespace, device: torch.device) -> None:
     torch.manual_seed(rng.seed_of("benchmark") % 2**31)
-    variants: dict[str, Callable[[], object]] = {
-        "plain loop, fp32, NCHW": plain_loop(options, device),
-        "engine, fp32": engine(options, device, "fp32"),
-        "engine, bf16, NCHW": engine(options, device, "bf16", "nchw"),
-        "engine, bf16": engine(options, device, "bf16"),
+    spec = spec_of(options)
+    variants: dict[str, Step] = {
+        PLAIN: plain_loop(options, device),
+        "engine, fp32": engine(fresh(options), spec, device, "fp32"),
+        "engine, bf16, NCHW": engine(fresh(options), spec, device, "bf16", "nchw"),
+        "engine, bf16": engine(fresh(options), spec, device, "bf16"),
     }
-    times: dict[str, list[float]] = {name: [] for name in variants}
-    for step in variants.values():
-        step()
-    for _ in range(options.rounds):
-        for name, step in variants.items():
-            times[name].append(timed(step, device))
-    if device.type == "cpu" and memory.keep_pages():  # cannot be undone, so last: as `ganvas train` runs
-        variants["engine, bf16"]()
-        times["engine, bf16, pages kept"] = [timed(variants["engine, bf16"], device) for _ in range(options.rounds)]
-    base = statistics.median(times["plain loop, fp32, NCHW"])
-    seen = options.batch * made(options).config.d_steps
-    where = f"{native_bf16(device) or 'no bf16 unit'}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    print(f"{options.game}, {options.size}×{options.size}, batch {options.batch}; {where}\n")
-    print("| variant | s a round | img/s | against the plain loop |\n|---|---:|---:|---:|")
-    for name, seconds in times.items():
-        t = statistics.median(seconds)
-        print(f"| {name} | {t:.3f} | {seen / t:.1f} | {base / t:.2f}× |")
+    seconds = medians(variants, options.rounds, device, ("engine, bf16",))
+    print(f"{options.game}, {options.size}×{options.size}, batch {options.batch}; {where(device)}\n")
+    show(seconds, options.batch * fresh(options).config.d_steps)
 
 
 def peak(explicit: bool, options: argparse.Namespace) -> float:
