@@ -171,6 +171,13 @@ def test_halves_side_by_side(tmp_path: Path) -> None:
     assert {Path(p.file).name for p in d.problems} == {"3.png", "4.png"}
 
 
+def test_photographs_are_no_pairs_side_by_side(tmp_path: Path) -> None:
+    """Of most photographs the right half is no translation of the left."""
+    files = {f"{i}.png": png(i, (6, 4)) for i in range(4)} | {"wide.png": png(9, (8, 4))}
+    with pytest.raises(UserError, match=r"a set of single images, without pairs of A and B; .* --pairs colorize"):
+        load(write_folder(tmp_path, files), task="pairs")
+
+
 def _exif(orientation: int) -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = orientation

@@ -25,17 +25,19 @@ import numpy as np
 from PIL import Image
 
 from ganvas.data.containers import Container
-from ganvas.data.pictures import FOREIGN, SUFFIXES, is_picture, open_picture
+from ganvas.data.pictures import FOREIGN, SUFFIXES, is_picture, open_picture, upright
 from ganvas.data.problems import Problem, digest
 from ganvas.data.sources.attributes import TABLES, joined
 from ganvas.data.sources.base import Attributes, Format, Source, Task
 from ganvas.data.sources.labels import LISTING, Labels, by_folder, by_listing
 from ganvas.data.sources.parts import choose
-from ganvas.data.sources.views import Half, rows_of
+from ganvas.data.sources.views import Half, rows_of, some
 from ganvas.errors import UserError
 
 PARTS = ("train", "training", "val", "valid", "validation", "test", "testing")
 _TRAINING = {"train", "training"}
+_LOOKED_AT = 32  # pictures, to see whether they hold pairs side by side
+_WIDE = 1.9  # times as wide as high
 MOST_TEXT = 1 << 26  # bytes of labels or a table, which grow twentyfold when they are parsed, and ...
 MOST_TEXT_A_PICTURE = 1 << 12  # ... as many more for each picture
 _DOMAIN = re.compile(rf"({'|'.join(PARTS)})[_-]?([ab])", re.IGNORECASE)
@@ -125,7 +127,7 @@ class Gallery(Pictures, Format):
 
     def sides(self, task: Task) -> tuple[Source, Source]:
         if not any(self._side):
-            if task == "pairs":
+            if task == "pairs" and self._look_like_halves():
                 return Half(self, right=False), Half(self, right=True)
             return super().sides(task)
         rows = {side: [i for i in range(len(self)) if self._side[i] == side] for side in "AB"}
@@ -152,6 +154,17 @@ class Gallery(Pictures, Format):
             Problem(self.where(i), "it has no partner of the same name on the other side") for i in alone
         )
         return inputs, targets
+
+    def _look_like_halves(self) -> bool:
+        """Whether most pictures are about twice as wide as high or wider, as an input and its target side by side."""
+        wide = []
+        for i in some(len(self), _LOOKED_AT):
+            try:
+                width, height = upright(self.read(int(i))).size
+            except Exception:  # told where it is decoded
+                continue
+            wide.append(width >= _WIDE * height)
+        return 2 * sum(wide) > len(wide) or not wide
 
     def _of_side(self, side: str, rows: list[int]) -> Pictures:
         pictures = Pictures(self.files, [self.names[i] for i in rows], f"{self.name}-{side}")
