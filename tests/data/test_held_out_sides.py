@@ -11,7 +11,8 @@ from handmade import Handmade, save
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganvas.data import load
+from ganvas.data import Reading, load
+from ganvas.data.dataset import open_source
 from ganvas.data.sources.blossoms import Blossoms
 from ganvas.data.sources.shares import HeldOutSides
 from ganvas.data.sources.views import Joined, Part, limited
@@ -125,8 +126,12 @@ def test_the_command_line_sees_the_layout(published: Path) -> None:
 
 def test_the_emoji_hold_out_pairs(shared_data: Path) -> None:
     names = shared_data / "emoji.zip"
-    train, test = (load(names, task="pairs", held_out=0.1, split=split, size=16) for split in (None, "test"))
-    assert (len(train), len(test), len(load(names, task="pairs", size=16))) == (1720, 191, 1911)
+    train, test = (
+        open_source(names, Reading(task="pairs", held_out=0.1, split=split)).sides("pairs") for split in (None, "test")
+    )
+    assert [len(side) for side in (*train, *test)] == [1720, 1720, 191, 191]
+    files = [{Path(side.where(i)).name for i in range(len(side))} for side in (*train, *test)]
+    assert files[0] == files[1] and files[2] == files[3] and len(files[0] | files[2]) == 1911
 
 
 def test_what_blossoms_are_in_the_other_domain() -> None:

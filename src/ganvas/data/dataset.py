@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganvas.data import cache
-from ganvas.data.arrays import OnTheFly, Pixels
+from ganvas.data.arrays import Deferred, OnTheFly, Pixels
 from ganvas.data.labelled import known, with_few_labels
 from ganvas.data.pictures import Framing
 from ganvas.data.problems import Problem, digest
@@ -314,9 +314,15 @@ def _two_sides(source: Source, task: Task, reading: Reading, size_for: Callable[
 
 
 def _truths(sides: tuple[Source, Source], frames: tuple[Framing, Framing]) -> tuple[Pixels, Pixels] | None:
-    """What the pictures of each side are in the other domain, drawn when they are asked for."""
-    a, b = (side.translated() for side in sides)
-    return None if a is None or b is None else (OnTheFly(a, frames[0]), OnTheFly(b, frames[1]))
+    """What the pictures of each side are in the other domain."""
+    a, b = (_packed_later(side.translated(), frame) for side, frame in zip(sides, frames, strict=True))
+    return None if a is None or b is None else (a, b)
+
+
+def _packed_later(source: Source | None, framing: Framing) -> Pixels | None:
+    if source is None:
+        return None
+    return Deferred(len(source), framing, lambda: cache.pack(source, framing).samples)
 
 
 def _points(world: World) -> Dataset:
