@@ -90,7 +90,7 @@ def evaluate(
         return of_run(Path(what), data, names=metrics, **options)
     if data is None:
         raise UserError("name the real images that samples are held against: evaluate(what, data).")
-    if hasattr(what, "translate"):
+    if hasattr(what, "directions"):
         from ganvas.evaluating import measured
 
         return measured(what, data, metrics=metrics, **options)
