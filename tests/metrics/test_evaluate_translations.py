@@ -19,6 +19,8 @@ import ganvas as face
 from ganvas import training
 from ganvas.data import load
 from ganvas.errors import UserError
+from ganvas.report.logs import read_metrics
+from ganvas.report.series import metric_charts
 from ganvas.run import Run
 
 TINY = {"preset": "tiny", "size": 32, "quiet": True, "kimg": 0.008, "device": "cpu"}
@@ -73,7 +75,7 @@ def test_the_terminal_tells_of_copying(tmp_path, data):
     argv = ("--preset", "tiny", "--size", "32", "--kimg", "0.004", "--metrics", "l1,fd", "--device", "cpu")
     said = ganvas("train", "pix2pix", data, *argv, "--out", tmp_path / "run").err
     (of_pixels,) = (line for line in said.splitlines() if line.startswith("l1 ") and "copying" in line)
-    assert "(copying the input 1." in of_pixels and "features" not in of_pixels
+    assert "(copying the input 0." in of_pixels and "features" not in of_pixels
     (of_sets,) = (line for line in said.splitlines() if line.startswith("fd "))
     assert "(real against real" in of_sets and of_sets.endswith("features pixels-8x8")
 
@@ -166,6 +168,8 @@ def test_the_report_tells_of_copying(cyclegan, pix2pix):
         page = (run.dir / "report.html").read_text()
         for words in (title, "copying the input", "what the inputs themselves score", "real against real"):
             assert words in page, words
+        curves = {chart.title: [s.name for s in chart.series] for chart in metric_charts(read_metrics(run.dir))}
+        assert curves[title][:2] == ["measured", "copying the input"]
 
 
 @pytest.mark.parametrize(

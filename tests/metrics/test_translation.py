@@ -165,6 +165,9 @@ def test_n_judges_so_many_always_the_same():
     assert evaluate(Translator(data, ab=same), data, metrics=["l1"], n=99)["n_generated"] == 40
     everything = evaluate(Translator(data, ab=negated), data, metrics=["fd"], reference="all")
     assert everything["n_real"] == 40 and everything["metrics"]["fd"]["value"] == pytest.approx(0, abs=1e-9)
+    assert everything["metrics"]["fd"]["copy"] > 1
+    some = ways(Translator(data, ab=same), data, 20, 0)[0].inputs
+    assert (some != data.inputs[:20]).any(), "spread over the set, which may be sorted"
 
 
 def test_labelled_targets_are_told_apart_by_their_classifier(monkeypatch):
@@ -173,6 +176,9 @@ def test_labelled_targets_are_told_apart_by_their_classifier(monkeypatch):
     game = Translator(data, ab=lambda x: x.expand(-1, 3, -1, -1))
     assert evaluate(game, data, metrics=["fd"])["features"].startswith("classifier:blossoms")
     assert evaluate(game, data, metrics=["fd"], n=40)["features"] == "pixels-8x8", "too few to learn from"
+    two = load("blossoms:60", task="domains", size=16)
+    record = evaluate(Translator(two, ab=same, ba=same), two, metrics=["fd"])
+    assert record["features"] == "pixels-8x8", "of A no labels are known, and both ways are measured alike"
 
 
 def test_lpips_needs_its_weights_and_else_is_called_what_it_is(monkeypatch):
