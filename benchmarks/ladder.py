@@ -18,7 +18,7 @@ import numpy as np
 
 import ganvas
 from ganvas.data import load
-from ganvas.metrics import CARDS
+from ganvas.metrics import SAMPLING
 from ganvas.report.words import number
 
 RUNGS = ("real", "good run", "short run", "other set", "noise")
@@ -37,7 +37,7 @@ def main() -> None:
     records = measured(args)
     print(f"Features: {records[0]['features']}; {args.n:,} judged, {records[0]['n_real']:,} real.\n")
     print(f"| metric | {' | '.join(RUNGS)} |\n|---|{'---:|' * len(RUNGS)}")
-    for name in CARDS:
+    for name in SAMPLING:
         row = values(name, records)
         if any(v is not None for v in row):
             print(f"| {name} | {' | '.join(marked(name, row))} |")
@@ -70,7 +70,7 @@ def values(name: str, records: list[dict[str, Any]]) -> list[float | None]:
 
 
 def marked(name: str, row: list[float | None]) -> list[str]:
-    sign = -1 if CARDS[name].higher_is_better else 1
+    sign = -1 if SAMPLING[name].higher_is_better else 1
     texts, last = [], -np.inf
     for v in row:
         broken = v is not None and sign * v < last

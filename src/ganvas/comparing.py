@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ganvas import __version__, memory, plans, training
+from ganvas import __version__, games, memory, plans, training
 from ganvas.checkpoint import unwritten
 from ganvas.conductor import Diverged, Stopped
 from ganvas.contest import Asked, line_up
@@ -209,7 +209,10 @@ def _request(c: Mapping[str, Any], asked: Asked, directory: Path, kimg: float) -
 
 def _suitable(asked: Asked) -> tuple[str, ...]:
     from ganvas.metrics import default_metrics
+    from ganvas.metrics.translations_asked import DEFAULT
 
+    if games.card(asked.games[0]).task != "images":
+        return DEFAULT[:1]  # fd, which all that translate have
     return default_metrics(load(list(asked.data), asked.reading))
 
 

@@ -68,19 +68,20 @@ def load(run: str | os.PathLike[str], device: str = "cpu") -> Game:
 def evaluate(
     what: Any, data: Names | Dataset | None = None, *, metrics: Sequence[str] | None = None, **options: Any
 ) -> dict[str, Any]:
-    """How good a game's samples are (or a set of images is), measured against real data.
+    """How good a game's samples or translations are (or a set of images is), measured against real data.
 
     Args:
         what: a game (`load`), a run directory, or images (a name, folder or archive).
-        data: the real images; of a run the default is what it was trained on.
+        data: the real images; of a run the default is what it was trained on, and of one that translates what it did
+            not see of that, if there is any.
         metrics: names of metrics, or "all"; the default suits the data.
-        **options: `features`, `n`, `seed`, `device`, ...; see `ganvas.metrics.evaluate`.
+        **options: `features`, `n`, `seed`, `device`, ...; see `ganvas.metrics.evaluate` and, of games that translate,
+            `ganvas.metrics.translation.evaluate`.
 
     Returns:
         The record that `ganvas evaluate --json` prints. That of a run directory is kept in it, too.
     """
     from ganvas.errors import UserError
-    from ganvas.metrics import evaluate as measure
     from ganvas.run import is_run
 
     if isinstance(what, str | os.PathLike) and is_run(Path(what)):
@@ -89,6 +90,12 @@ def evaluate(
         return of_run(Path(what), data, names=metrics, **options)
     if data is None:
         raise UserError("name the real images that samples are held against: evaluate(what, data).")
+    if hasattr(what, "directions"):
+        from ganvas.evaluating import measured
+
+        return measured(what, data, metrics=metrics, **options)
+    from ganvas.metrics import evaluate as measure
+
     return measure(what, data, metrics=metrics, **options)
 
 

@@ -7,18 +7,21 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 import torch
 
 from ganvas import config, data, games, processes
 from ganvas.data import Dataset, Reading
+from ganvas.data.unseen import read_alike, unseen
 from ganvas.engine import Settings, best_layout
 from ganvas.errors import UserError
 from ganvas.game import Game
 from ganvas.monitor import kinds
 from ganvas.precision import choose, device_for
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class Plan:
     dataset: Dataset
     device: torch.device
     request: Request
+    judged: Dataset
+    """What its metrics judge it on (`judged_on`)."""
 
     @property
     def every_kimg(self) -> float:
@@ -77,7 +82,8 @@ def plan(request: Request) -> Plan:
     cls.check(game_config, dataset.spec)
     demand_enough(dataset, game_config.batch)
     demand_classes(dataset, game_config)
-    demand_metrics(request.metrics, request.terms, dataset, device)
+    judged = judged_on(request.data, request.reading, dataset, request.metrics)
+    demand_metrics(cls, request.metrics, request.terms, judged, device)
     usual = Settings(**{"kimg": cls.budget_kimg(dataset.spec), **cls.engine_defaults(dataset.spec)})
     settings = config.replace(usual, engine, "train")
     kinds(settings.stop_on)
@@ -90,7 +96,7 @@ def plan(request: Request) -> Plan:
         precision=precision,  # type: ignore[arg-type]
         memory_format=memory_format,  # type: ignore[arg-type]
     )
-    return Plan(cls, game_config, settings, dataset, device, request)
+    return Plan(cls, game_config, settings, dataset, device, request, judged)
 
 
 def demand_enough(dataset: Dataset, batch: int) -> None:
@@ -120,9 +126,23 @@ def demand_classes(dataset: Dataset, game_config: Any) -> None:
         )
 
 
-def demand_metrics(names: Sequence[str], terms: Mapping[str, Any], dataset: Dataset, device: torch.device) -> None:
-    """A `UserError` where a metric or its features are unknown, missing, or do not fit the data."""
-    if names:
+def judged_on(names: Sequence[str], reading: Reading, dataset: Dataset, metrics: Sequence[str]) -> Dataset:
+    """What metrics judge a game on while it is trained: its data, and of one that translates what it does not see."""
+    if not metrics or dataset.task == "images":
+        return dataset
+    found = _the_first_first(lambda: unseen(names, read_alike(reading, dataset.spec)))
+    return dataset if found is None else found
+
+
+def demand_metrics(
+    cls: type[Game], names: Sequence[str], terms: Mapping[str, Any], dataset: Dataset, device: torch.device
+) -> None:
+    """A `UserError` where a metric or its features are unknown, missing, or do not fit the game or the data."""
+    if names and dataset.task != "images":
+        from ganvas.metrics.translations_asked import demand
+
+        demand(names, terms, dataset, getattr(cls, "directions", ("ab",)), cls.name, device)
+    elif names:
         from ganvas.metrics.base import Terms
         from ganvas.metrics.evaluation import find_metrics
         from ganvas.metrics.features import demand_features
@@ -166,14 +186,18 @@ def load(request: Request, size_for: Callable[[int], int], task: str = "images")
         )
     reading = request.reading if asked else replace(request.reading, task=task)  # type: ignore[arg-type]
 
-    def read() -> Dataset:
-        return data.load(list(request.data), reading, size_for=size_for)
+    return _the_first_first(lambda: data.load(list(request.data), reading, size_for=size_for))
 
+
+def _the_first_first(read: Callable[[], T]) -> T:
+    """What every process reads: the first packs it, and the others find it packed."""
+    found = []
     try:
-        found = read() if processes.rank() == 0 else None
+        if processes.rank() == 0:
+            found.append(read())
     finally:
         processes.barrier()  # where the first one found a mistake, the others must not wait for it
-    return found or read()
+    return found[0] if found else read()
 
 
 def request_of(options: Mapping[str, Any], game: str, names: str | os.PathLike[str] | Sequence[Any]) -> Request:

@@ -14,6 +14,7 @@ from ganvas.data import Dataset, Problem
 from ganvas.engine import Session, averaged
 from ganvas.evaluating import averaging
 from ganvas.game import Game, Judges, Samples, Translates
+from ganvas.metrics import BESIDE, CARDS
 from ganvas.report import grid, logs, page, series, sheet, terminal, translations
 from ganvas.report.logs import Record
 from ganvas.report.rows import GRID, by_rows, rows_of
@@ -173,8 +174,10 @@ class Recorder:
                 self.display.note(note)
         for metric, result in measured["metrics"].items():
             self.board.add_scalar(f"metrics/{metric}", result["value"], self.session.clock.nimg)
-            floor = f" (real against real {result['floor']:.3g})" if "floor" in result else ""
-            self.display.note(f"{metric} {result['value']:.3g}{floor}, features {measured['features']}")
+            beside = [f"{what} {result[key]:.3g}" for key, what in BESIDE.items() if key in result]
+            text = f"{metric} {result['value']:.3g}" + (f" ({', '.join(beside)})" if beside else "")
+            where = f", features {measured['features']}" if CARDS[metric].on_features else ""
+            self.display.note(text + where)
 
     def _reals(self) -> None:
         if self.dataset.task != "images":

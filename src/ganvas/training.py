@@ -17,9 +17,9 @@ from ganvas.data import Dataset
 from ganvas.data.sources import absolute
 from ganvas.engine import Session, Settings, averaged
 from ganvas.errors import UserError
-from ganvas.evaluating import tell_what_was_seen
-from ganvas.game import Game, Samples, require
-from ganvas.plans import Plan, Request, demand_enough, demand_metrics, load, plan
+from ganvas.evaluating import measured, tell_what_was_seen
+from ganvas.game import Game
+from ganvas.plans import Plan, Request, demand_enough, demand_metrics, judged_on, load, plan
 from ganvas.precision import device_for, native_bf16
 from ganvas.recorder import Recorder
 from ganvas.run import Run, create, demand_room, locked, open_run, set_aside_later, tidy, update_config
@@ -92,6 +92,7 @@ class Seated:
     every_kimg: float
     metrics: tuple[str, ...]
     terms: Mapping[str, Any]
+    judged: Dataset
     resumed: Path | None = None
 
 
@@ -111,7 +112,7 @@ def _begin(request: Request, held: ExitStack) -> Seated:
     if processes.rank() == 0:
         run = new_run(p, game)
         held.enter_context(locked(run))
-    return Seated(run, game, p.dataset, session, p.every_kimg, p.request.metrics, p.request.terms)
+    return Seated(run, game, p.dataset, session, p.every_kimg, p.request.metrics, p.request.terms, p.judged)
 
 
 def resume(path: Path | str, *, kimg: float | None = None, device: str = "auto", quiet: bool = False) -> Run | None:
@@ -133,7 +134,8 @@ def _go_on(path: Path | str, kimg: float | None, device: torch.device, held: Exi
     dataset = _same_data(run)
     demand_enough(dataset, game_config.batch)
     wanted, terms = tuple(run.config["metrics"]), run.config.get("terms", {})
-    demand_metrics(wanted, terms, dataset, device)
+    judged = judged_on(run.config["data"]["names"], run.reading, dataset, wanted)
+    demand_metrics(games.find(run.game_name), wanted, terms, judged, device)
     session = Session(replace(settings, batch=game_config.batch), device)
     game = build(games.find(run.game_name), game_config, dataset, settings.seed)
     session.seat(game)
@@ -146,7 +148,7 @@ def _go_on(path: Path | str, kimg: float | None, device: torch.device, held: Exi
             f"{run.dir} has reached its {settings.kimg:g} kimg; to train on, give a larger --kimg with --resume."
         )
     mine = run if processes.rank() == 0 else None
-    return Seated(mine, game, dataset, session, run.config["every"], wanted, terms, start or run.dir)
+    return Seated(mine, game, dataset, session, run.config["every"], wanted, terms, judged, start or run.dir)
 
 
 def join(device: torch.device, held: ExitStack) -> None:
@@ -193,20 +195,13 @@ def _conduct(seated: Seated, *, quiet: bool) -> Run | None:
     def measure() -> dict[str, Any] | None:
         if not seated.metrics:
             return None
-        from ganvas import metrics
-
-        require(game, Samples, "evaluate")
         figures = run.dir if run else None
         with averaged(game):
-            record = metrics.evaluate(
-                game,  # type: ignore[arg-type]
-                dataset,
-                metrics=seated.metrics,
-                device=session.device,
-                figures=figures,
-                **seated.terms,
+            record = measured(
+                game, seated.judged, metrics=seated.metrics, device=session.device, figures=figures, **seated.terms
             )
-        tell_what_was_seen(record)
+        if seated.judged is dataset:
+            tell_what_was_seen(record)
         return record
 
     conductor.conduct(game, stream, session, seated.every_kimg, recorder, seated.resumed, measure)

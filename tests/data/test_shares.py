@@ -98,7 +98,10 @@ def test_pictures_without_a_class_are_for_training() -> None:
         (lambda: long_tailed(Handmade(4), 2), "has no two classes"),
         (lambda: long_tailed(Handmade(4, sequential=True), 2), "is read in order, so imbalance cannot choose"),
         (lambda: load("blossoms:20", held_out=0.5), "has the parts train and test of its own; leave --held-out out"),
-        (lambda: load("blossoms:20", imbalance=2, task="domains"), "choose single images by class, not domains"),
+        (
+            lambda: load("blossoms:20", imbalance=2, task="domains"),
+            "--imbalance thins single images by class, not domains",
+        ),
         (lambda: load("ring", imbalance=2), "is a 2-D world of points, without imbalance"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -195,12 +195,10 @@ def cache(options: Cache) -> None:
 def _load(names: tuple[str, ...], reading: Reading) -> tuple[Dataset, tuple[str, ...]]:
     """The set as it is laid out, as pairs or domains unless something else is asked for; and its parts."""
     from ganvas.data import load
-    from ganvas.data.dataset import open_source
+    from ganvas.data.dataset import as_laid_out, open_source
 
-    source = open_source(names, reading)
-    if reading.playing is None:
-        reading = replace(reading, task=getattr(source, "task", None))
-    return load(names, reading), getattr(source, "splits", ())
+    reading = as_laid_out(names, reading)
+    return load(names, reading), getattr(open_source(names, reading), "splits", ())
 
 
 def _named(data: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,17 +11,26 @@ from tyro.conf import Positional, arg
 
 from ganvas.cli.words import console, parse, print_json, words_first
 from ganvas.errors import UserError
-from ganvas.metrics import CARDS
+from ganvas.metrics import BESIDE, CARDS, SAMPLING, TRANSLATING, WAY_BACK
 from ganvas.metrics.base import Terms
 
 _MOST_COUNTS_SHOWN = 20
 
-DESCRIPTION = """Measures a run, or a set of images, against real data.
+DESCRIPTION = (
+    """Measures a run, or a set of images, against real data.
 
 IMAGES is a built-in set, a folder, or an archive, and may be followed by the real images instead of --data.
 
 metrics:
-""" + "\n".join(f"  {card.name:<12}{card.line}" for card in CARDS.values())
+"""
+    + "\n".join(f"  {card.name:<12}{card.line}" for card in SAMPLING.values())
+    + f"""
+
+metrics of games that translate, of pairs or where it is known what an image should become; with {WAY_BACK} at the end,
+as in fd{WAY_BACK}, of the way from B to A alone:
+"""
+    + "\n".join(f"  {card.name:<18}{card.line}" for card in TRANSLATING.values())
+)
 
 
 @dataclass
@@ -29,7 +38,8 @@ class Options:
     what: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN|IMAGES")]
     """A run directory, a checkpoint inside it, or images: a built-in set, a folder, or an archive."""
     data: tuple[str, ...] = ()
-    """The real images, one name or several. Of a run the default is what it was trained on."""
+    """The real images, one name or several. Of a run the default is what it was trained on, and of one that translates
+    what it did not see of that, if there is any."""
     metrics: str = ""
     """Names with commas between, or all; the default suits the data."""
     terms: Annotated[Terms, arg(name="")] = Terms()
@@ -86,7 +96,7 @@ def _measured(what: str, data: tuple[str, ...], options: Options) -> dict[str, A
 
 
 def _show(record: dict[str, Any]) -> None:
-    """A table for people: every value beside its floor, and below it what the figures depend on."""
+    """A table for people: every value beside its floor and copying, and below it what the figures depend on."""
     from rich.table import Table
     from rich.text import Text
 
@@ -97,13 +107,17 @@ def _show(record: dict[str, Any]) -> None:
     table = Table(title=title, title_justify="left")
     table.add_column("metric")
     table.add_column("value", justify="right")
-    table.add_column("real against real", justify="right")
+    results = record["metrics"]
+    beside = {key: what for key, what in BESIDE.items() if key == "floor" or any(key in r for r in results.values())}
+    for what in beside.values():
+        table.add_column(what, justify="right")
     table.add_column("↓ lower, ↑ higher is better")
-    for name, found in record["metrics"].items():
+    for name, found in results.items():
         better = "↑" if CARDS[name].higher_is_better else "↓"
-        table.add_row(name, _value(found), _spread(found, "floor"), f"{CARDS[name].title} {better}")
+        table.add_row(name, _value(found), *(_spread(found, key) for key in beside), f"{CARDS[name].title} {better}")
         for value, real, words in _details(found):
-            table.add_row("", value, real, Text(words), style="dim")  # names of classes may look like markup
+            # names of classes may look like markup
+            table.add_row("", value, real, *[""] * (len(beside) - 1), Text(words), style="dim")
     out = console()
     out.print(table)
     for line in _small_print(record):
@@ -152,12 +166,26 @@ def _details(found: dict[str, Any]) -> list[tuple[str, str, str]]:
     return rows
 
 
+def _of_translations(record: dict[str, Any]) -> str:
+    """How many were judged, and how they were made."""
+    some = f"{record['n_floor']:,} " if record.get("reference") == "half" else ""
+    sets = f"; as sets {some}against {record['n_real']:,} real ones" if record["n_floor"] else ""
+    how = []
+    if "test_dropout" in record:
+        how.append("dropout" if record["test_dropout"] else "no dropout")
+    if "test_statistics" in record:
+        how.append("statistics of " + ("each image" if record["test_statistics"] == "image" else "training"))
+    return f"{record['n_generated']:,} translated{' with ' * bool(how)}{', '.join(how)}{sets}"
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
 def _small_print(record: dict[str, Any]) -> list[str]:
     lines = [f"{record['n_generated']:,} judged, {record['n_real']:,} real, {record['n_floor']:,} other real ones"]
+    if "directions" in record:
+        lines = [_of_translations(record)]
     if record["features"] != "none":
         resizing = f", {record['resizing']}" if "resizing" in record else ""
         weights = f", weights {record['weights'][:15]}" if "weights" in record else ""

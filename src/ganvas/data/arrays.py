@@ -1,13 +1,14 @@
 """Where the bytes of decoded pictures are: every kind is indexed like an array uint8 [n, height, width, channels].
 
 A memory-mapped NumPy array is one of them. `Ragged` keeps pictures of different lengths, from which windows are drawn;
-`OnTheFly` decodes whenever it is asked.
+`OnTheFly` decodes whenever it is asked, and `Deferred` opens another when it is first asked.
 """
 
 from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, Protocol
@@ -88,6 +89,22 @@ class Ragged(Lazy):
             picture = self._flat[offset : offset + height * width * channels].reshape(height, width, channels)
             out[k] = _window(picture, self.framing, None if where is None else where[k])
         return out
+
+
+class Deferred(Lazy):
+    """Pictures that `open` gives when the first is asked for: those that few ask for cost the others nothing."""
+
+    def __init__(self, n: int, framing: Framing, open: Callable[[], Pixels]) -> None:
+        super().__init__(n, framing)
+        self._open = open
+
+    @cached_property
+    def _pixels(self) -> Pixels:
+        return self._open()
+
+    def windows(self, rows: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
+        assert where is None, "nothing is drawn at random here"
+        return self._pixels[rows]
 
 
 class OnTheFly(Lazy):

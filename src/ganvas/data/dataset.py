@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganvas.data import cache
-from ganvas.data.arrays import OnTheFly, Pixels
+from ganvas.data.arrays import Deferred, OnTheFly, Pixels
 from ganvas.data.labelled import known, with_few_labels
 from ganvas.data.pictures import Framing
 from ganvas.data.problems import Problem, digest
@@ -18,7 +18,7 @@ from ganvas.data.reading import Reading, unknown_setting
 from ganvas.data.sources import find
 from ganvas.data.sources.attributes import labels_from
 from ganvas.data.sources.base import Attributes, Source, Task
-from ganvas.data.sources.shares import held_out, long_tailed
+from ganvas.data.sources.shares import HeldOutSides, held_out, long_tailed
 from ganvas.data.sources.views import Joined, Part, limited, rows_of
 from ganvas.data.survey import survey
 from ganvas.errors import UserError
@@ -52,6 +52,7 @@ class Dataset:
         recipe: makes the inputs of pairs from their targets (`ganvas.data.recipes`), or "".
         augment: how samples are varied whenever they are drawn (`ganvas.data.augment`), or "".
         spans: (start, stop) of the shards of a streamed set.
+        truths: of domains whose pictures are known in the other domain, too: what A and B should be translated into.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Dataset:
     recipe: str = ""
     augment: str = ""
     spans: tuple[tuple[int, int], ...] = ()
+    truths: tuple[Pixels, Pixels] | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -176,18 +178,27 @@ def open_source(names: Names, reading: Reading) -> Source | World:
             raise UserError(f"{worlds[0].name} is a 2-D world of points, without {', '.join(given)}; leave that out.")
         return worlds[0]
     source = sources[0] if len(sources) == 1 else Joined(sources)
-    of_classes = reading.held_out is not None or reading.imbalance is not None
-    if of_classes and reading.playing in ("pairs", "domains") and not reading.pairs:
-        raise UserError(f"{source.name}: --held-out and --imbalance choose single images by class, not {reading.task}.")
+    two_sided = reading.playing in ("pairs", "domains") and not reading.pairs
+    if reading.imbalance is not None and two_sided:
+        raise UserError(f"{source.name}: --imbalance thins single images by class, not {reading.task}; leave it out.")
     if reading.label is not None:
         source.labels, source.label_names = labels_from(source.attributes, reading.label, source.name)
     if reading.held_out is not None:
-        source = held_out(source, reading.held_out, reading.split)
+        divide = HeldOutSides if two_sided else held_out
+        source = divide(source, reading.held_out, reading.split)
     if reading.limit is not None:
         source = limited(source, reading.limit)
     if reading.imbalance is not None:
         source = long_tailed(source, reading.imbalance)
     return source
+
+
+def as_laid_out(names: Names, reading: Reading) -> Reading:
+    """How a set is read by who looks at it: where no task is asked for, as its layout says."""
+    if reading.playing is not None:
+        return reading
+    found = open_source(names, replace(reading, held_out=None, split=None if reading.held_out else reading.split))
+    return replace(reading, task=found.task) if isinstance(found, Source) else reading
 
 
 def _images(source: Source, reading: Reading, size_for: Callable[[int], int]) -> Dataset:
@@ -298,7 +309,20 @@ def _two_sides(source: Source, task: Task, reading: Reading, size_for: Callable[
         task=task,
         inputs=pixels[0].samples,
         fingerprint=digest(task, pixels[0].fingerprint, pixels[0].samples.shape, dataset.fingerprint),
+        truths=None if problems or task != "domains" else _truths((a, b), (frame_b, frame_a)),
     )
+
+
+def _truths(sides: tuple[Source, Source], frames: tuple[Framing, Framing]) -> tuple[Pixels, Pixels] | None:
+    """What the pictures of each side are in the other domain."""
+    a, b = (_packed_later(side.translated(), frame) for side, frame in zip(sides, frames, strict=True))
+    return None if a is None or b is None else (a, b)
+
+
+def _packed_later(source: Source | None, framing: Framing) -> Pixels | None:
+    if source is None:
+        return None
+    return Deferred(len(source), framing, lambda: cache.pack(source, framing).samples)
 
 
 def _points(world: World) -> Dataset:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ganvas.data.dataset import Names, demand_none, open_source
+from ganvas.data.dataset import Names, as_laid_out, demand_none, open_source
 from ganvas.data.labelled import few_labels, known
 from ganvas.data.pictures import Framing
 from ganvas.data.problems import Problem
@@ -31,6 +31,8 @@ def info(names: Names, reading: Reading | None = None) -> dict[str, Any]:
     """
     reading = reading or Reading()
     _check(reading)
+    if reading.held_out is not None:
+        reading = as_laid_out(names, reading)
     source = open_source(names, reading)
     if not isinstance(source, Source):
         return {"name": source.name, "count": None, "size": None, "channels": 0, "labels": {}, "task": "points",

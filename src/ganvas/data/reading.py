@@ -45,7 +45,8 @@ class Reading:
     label: str | None = None
     """The attribute that is the class, instead of folders or dataset.json."""
     held_out: float | None = None
-    """Hold this share of every class out of a set without published parts; --split test reads what is held out."""
+    """Hold this share of every class out of a set without published parts, or of the pairs or of each domain out of the
+    training part; --split test reads what is held out."""
     imbalance: float | None = None
     """Thin the classes to a long tail, of which the last keeps 1 in so many pictures (Cui et al. 2019)."""
     attributes: Path | None = None

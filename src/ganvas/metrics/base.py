@@ -122,7 +122,7 @@ class Terms:
     bootstrap: int = 0
     """Draw so many bootstrap samples for a 95 % interval of fd; 100 are enough."""
     perceptual: str = ""
-    """For ppl: LPIPS with the published weights, as VGG16.pth,LINEAR.pth; the default is the distance of features."""
+    """For ppl and lpips: LPIPS with the published weights, as VGG16.pth,LINEAR.pth; else the distance of features."""
     figures: Path | None = None
     """A folder for the figures that metrics draw (neighbours)."""
 

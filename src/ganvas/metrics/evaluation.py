@@ -14,7 +14,7 @@ from ganvas.data import Dataset, load
 from ganvas.data.labelled import UNKNOWN, known
 from ganvas.data.worlds import WORLDS
 from ganvas.errors import UserError
-from ganvas.metrics import CARDS, metric
+from ganvas.metrics import SAMPLING, metric
 from ganvas.metrics.base import Evidence, Features, Metric, Part, Terms, is_labelled
 from ganvas.metrics.cautions import cautions, recoloured, refitted, skipped
 from ganvas.metrics.features import find_features, is_at_hand
@@ -66,7 +66,7 @@ def evaluate(
     Args:
         what: a game that samples, in evaluation mode, or a set of images, perhaps by name.
         data: the real samples, of the same shape; by name they are loaded at that shape.
-        metrics: names of `ganvas.metrics.CARDS`; "all" is every one that applies; None takes `default_metrics`. A
+        metrics: names of `ganvas.metrics.SAMPLING`; "all" is every one that applies; None takes `default_metrics`. A
             Fréchet distance is called "fid" on Inception's published features alone, and "fd" on any other, and so are
             "intra-fid" and "intra-fd".
         device: where features are computed: "auto", "cpu", "cuda", "cuda:1".
@@ -152,7 +152,7 @@ def find_metrics(names: Sequence[str], data: Dataset) -> dict[str, type[Metric]]
         UserError: there is no such metric, or it does not fit the data.
     """
     if not names:
-        raise UserError(f"no metric is named; give one of {', '.join(CARDS)}, or several, or all.")
+        raise UserError(f"no metric is named; give one of {', '.join(SAMPLING)}, or several, or all.")
     found = {name: metric(name) for name in names if name != "all"}
     for cls in found.values():
         cls.check(data)
@@ -166,7 +166,7 @@ def _chosen(
     asked = find_metrics(default_metrics(data) if metrics is None else metrics, data)
     left_out: dict[str, str] = {}
     if metrics is not None and "all" in metrics:
-        for name in CARDS:
+        for name in SAMPLING:
             if (
                 name in asked or name in _HONEST or name.startswith("ppl-")
             ):  # fd is fid on Inception; ppl is one of four
@@ -179,7 +179,7 @@ def _chosen(
     for name, other in _HONEST.items():
         if name in asked:
             asked.pop(other, None)
-    return {name: asked[name] for name in CARDS if name in asked}, left_out
+    return {name: asked[name] for name in SAMPLING if name in asked}, left_out
 
 
 def _refusal(check: Callable[[], None], lenient: bool) -> str:

@@ -54,14 +54,14 @@ def ms_ssim(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     x, y = x.astype(np.float64), y.astype(np.float64)
     found = np.ones(len(x))
     for scale, weight in enumerate(weights):
-        luminance, contrast = _similarities(x, y)
+        luminance, contrast = similarities(x, y)
         last = scale == scales - 1
         found *= (luminance * contrast if last else contrast).mean(axis=(1, 2, 3)).clip(min=0) ** weight
         x, y = (x, y) if last else (_halved(x), _halved(y))
     return found
 
 
-def _similarities(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def similarities(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Luminance l and contrast and structure cs at every place of the window: two of [n, H - 10, W - 10, C]."""
     c1, c2 = (_K1 * _RANGE) ** 2, (_K2 * _RANGE) ** 2
     mean_x, mean_y = _windowed(x), _windowed(y)

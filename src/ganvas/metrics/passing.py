@@ -64,7 +64,7 @@ def show(part: Part, shown: Shown, measures: Sequence[Metric], evidence: Evidenc
 
 def _file(shown: Shown, extractor: Features) -> Path | None:
     """Where the statistics of these samples of a set are kept; None where they are not."""
-    if shown.of is None or not extractor.key:
+    if shown.of is None or not shown.of.fingerprint or not extractor.key:
         return None
     whose = (shown.of.fingerprint, len(shown.of), shown.of.samples.shape[1:], shown.rows.tobytes())
     return cache_folder() / "features" / f"{digest(_VERSION, extractor.key, *whose)}.safetensors"

@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ganvas.metrics import BESIDE
 from ganvas.report import page, pictures
 from ganvas.report.charts import COLOURS, line_chart
 from ganvas.report.files import write_atomically
@@ -81,15 +82,7 @@ def _table(groups: Mapping[str, list[Record]]) -> str:
         + "</tr>"
         for i, (label, group) in enumerate(groups.items())
     )
-    floors = {m: v for c in itertools.chain(*groups.values()) for m, v in _floors(c).items()}
-    floor = (
-        '<tr><th scope="row">real against real</th>'
-        + f'<td colspan="{len(heads)}"></td>'
-        + "".join(f'<td class="num">{number(floors[m]) if m in floors else ""}</td>' for m in metrics)
-        + "</tr>"
-        if floors
-        else ""
-    )
+    beside = "".join(_beside(groups, key, what, len(heads), metrics) for key, what in BESIDE.items())
     features = sorted({c["final"]["features"] for c in itertools.chain(*groups.values()) if "final" in c})
     remark = (
         f'<p class="remark">Features: {escape("; ".join(features))}. Beside a value: its 95 % bootstrap interval, or '
@@ -100,7 +93,7 @@ def _table(groups: Mapping[str, list[Record]]) -> str:
     )
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="Results"><table><thead><tr>'
-        f'<th scope="col">System</th>{head}</tr></thead><tbody>{rows}{floor}</tbody></table></div>{remark}'
+        f'<th scope="col">System</th>{head}</tr></thead><tbody>{rows}{beside}</tbody></table></div>{remark}'
     )
 
 
@@ -136,8 +129,12 @@ def _values(group: Sequence[Record], metric: str) -> list[float]:
     return [e["value"] for e in entries if is_number(e.get("value"))]
 
 
-def _floors(c: Record) -> dict[str, float]:
-    return {m: e["floor"] for m, e in c.get("final", {}).get("metrics", {}).items() if is_number(e.get("floor"))}
+def _beside(groups: Mapping[str, list[Record]], key: str, what: str, columns: int, metrics: Sequence[str]) -> str:
+    """A row of what the values stand beside, the same of all contestants; "" where there is nothing."""
+    results = [c.get("final", {}).get("metrics", {}) for c in itertools.chain(*groups.values())]
+    found = {m: e[key] for of in results for m, e in of.items() if is_number(e.get(key))}
+    cells = "".join(f'<td class="num">{number(found[m]) if m in found else ""}</td>' for m in metrics)
+    return f'<tr><th scope="row">{what}</th><td colspan="{columns}"></td>{cells}</tr>' if found else ""
 
 
 def _best(groups: Mapping[str, list[Record]], metric: str) -> str:

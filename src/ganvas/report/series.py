@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ganvas.metrics import CARDS
+from ganvas.metrics import BESIDE, CARDS
 from ganvas.report.logs import Record, is_number, kimg_of
 
 Points = tuple[tuple[float, float], ...]
@@ -81,12 +81,12 @@ def log_charts(records: Sequence[Record]) -> list[Chart]:
 
 
 def metric_charts(evaluations: Sequence[Record]) -> list[Chart]:
-    """A chart per metric: a curve per way of measuring (its features and data), each with its floor as reference."""
+    """A chart per metric: a curve per way of measuring (its features and data), each beside its floor and copying."""
     settings = {_setting(e) for e in evaluations}
     found: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for evaluation in evaluations:
         for metric, entry in evaluation["metrics"].items():
-            for field, label in (("value", "measured"), ("floor", "real against real"), ("of", "at most")):
+            for field, label in (("value", "measured"), *BESIDE.items(), ("of", "at most")):
                 if isinstance(entry, dict) and is_number(entry.get(field)):
                     way = f"{label}, {_setting(evaluation)}" if len(settings) > 1 else label
                     found.setdefault(metric, {}).setdefault(way, []).append((kimg_of(evaluation), float(entry[field])))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Any
 
+from ganvas.metrics import BESIDE
 from ganvas.report.logs import Record, is_number, kimg_of
 from ganvas.report.run_files import RunFiles
 from ganvas.report.series import best, title_of
@@ -40,8 +41,8 @@ def _best(run: RunFiles) -> str:
     if found is None:
         return _card("Best metric", "—", "not evaluated yet")
     entry = found["metrics"][metric]
-    floor = f", real against real {number(entry['floor'])}" if is_number(entry.get("floor")) else ""
-    return _card(title_of(metric), _value(entry), f"best, at {number(kimg_of(found))} kimg{floor}")
+    beside = [f", {what} {number(entry[key])}" for key, what in BESIDE.items() if is_number(entry.get(key))]
+    return _card(title_of(metric), _value(entry), f"best, at {number(kimg_of(found))} kimg{''.join(beside)}")
 
 
 def _speed(run: RunFiles) -> str:
@@ -88,22 +89,28 @@ def metrics_table(run: RunFiles) -> str:
         for e in reversed(run.evaluations)
     )
     heads = "".join(f'<th scope="col" class="num">{escape(title_of(m))}</th>' for m in metrics)
+    entries = [entry for e in run.evaluations for entry in e["metrics"].values() if isinstance(entry, dict)]
+    copying = _COPYING if any("copy" in entry for entry in entries) else ""
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="Evaluations"><table><thead><tr>'
         f'<th scope="col">kimg</th>{heads}<th scope="col">Features</th>'
         '<th scope="col" class="num">Generated / real</th><th scope="col">Data</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
-        '<p class="remark">The best value of each metric is bold. The small figure is the floor: '
-        "the same measure between two sets of real samples.</p>"
+        f'<p class="remark">The best value of each metric is bold. {_SMALL}{copying}</p>'
     )
+
+
+_SMALL = "The small figure is the floor: the same measure between two sets of real samples."
+_COPYING = " Beside “copy” stands what the inputs themselves score, untranslated."
 
 
 def _metric_cell(entry: Any, is_best: bool) -> str:
     if not isinstance(entry, dict):
         return '<td class="num">—</td>'
-    floor = f"<small>{number(entry['floor'])}</small>" if is_number(entry.get("floor")) else ""
+    small = [f"<small>{number(entry['floor'])}</small>"] if is_number(entry.get("floor")) else []
+    small += [f"<small>copy {number(entry['copy'])}</small>"] if is_number(entry.get("copy")) else []
     value = escape(_value(entry))
-    return f'<td class="num">{f"<b>{value}</b>" if is_best else value}{floor}</td>'
+    return f'<td class="num">{f"<b>{value}</b>" if is_best else value}{"".join(small)}</td>'
 
 
 def _value(entry: Record) -> str:

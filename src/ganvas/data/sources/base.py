@@ -99,6 +99,10 @@ class Source(ABC):
             "trainB), or make pairs of any images with --pairs colorize, superres:4, inpaint, edges or denoise."
         )
 
+    def translated(self) -> Source | None:
+        """Of a side of domains: the same pictures as they are in the other domain, where that is known."""
+        return None
+
 
 class Format(Source):
     """A source that is opened from the files of a container, and reads the part `split` of them."""

@@ -81,5 +81,9 @@ class Blossoms(Source):
             return self, self._as("night", not self.other)
         return super().sides(task)
 
+    def translated(self) -> Source | None:
+        look: Look = "night" if self.look == "day" else "day"
+        return None if self.look == "outline" else self._as(look, self.other)
+
     def _as(self, look: Look, other: bool) -> Blossoms:
         return Blossoms(len(self), self.seed, self.split, look, other)

@@ -18,15 +18,32 @@ from ganvas.errors import UserError
 _LONGEST_NAME = 60
 
 
-class Part(Source):
+class View(Source):
+    """A source that shows another one; subclasses change some of it."""
+
+    def __init__(self, whole: Source) -> None:
+        self.whole, self.name, self.fingerprint = whole, whole.name, whole.fingerprint
+        self.task, self.streams, self.problems = whole.task, whole.streams, whole.problems  # type: ignore[misc]
+        self.uniform, self.splits = whole.uniform, whole.splits
+        self.labels, self.label_names, self.attributes = whole.labels, whole.label_names, whole.attributes
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def read(self, i: int) -> Image.Image:
+        return self.whole.read(i)
+
+    def where(self, i: int) -> str:
+        return self.whole.where(i)
+
+
+class Part(View):
     """The pictures `indices` of a source, in that order."""
 
     def __init__(self, whole: Source, indices: np.ndarray) -> None:
-        self.whole, self.indices, self.name = whole, indices, whole.name
-        self.task, self.streams, self.problems = whole.task, whole.streams, whole.problems  # type: ignore[misc]
-        self.uniform, self.splits = whole.uniform, whole.splits
+        super().__init__(whole)
+        self.indices = indices
         self.fingerprint = digest(whole.fingerprint, indices.tobytes())
-        self.label_names = whole.label_names
         self.labels = None if whole.labels is None else whole.labels[indices]
         self.attributes = rows_of(whole.attributes, indices)
 
@@ -48,6 +65,10 @@ class Part(Source):
             chosen = some(len(b), len(self))
             return Part(a, chosen), Part(b, chosen)
         return Part(a, some(len(a), len(self) // 2)), Part(b, some(len(b), len(self) // 2))
+
+    def translated(self) -> Source | None:
+        truth = self.whole.translated()
+        return None if truth is None else Part(truth, self.indices)
 
 
 def some(n: int, limit: int) -> np.ndarray:
@@ -134,6 +155,10 @@ class Joined(Source):
     def sides(self, task: Task) -> tuple[Source, Source]:
         a, b = zip(*(p.sides(task) for p in self.parts), strict=True)
         return Joined(a), Joined(b)
+
+    def translated(self) -> Source | None:
+        truths = [truth for p in self.parts if (truth := p.translated()) is not None]
+        return Joined(truths) if len(truths) == len(self.parts) else None
 
     def _locate(self, i: int) -> tuple[Source, int]:
         k = bisect.bisect_right(self._ends, i)
