@@ -16,7 +16,7 @@ from ganvas.networks.translator import Translator
 from ganvas.networks.unet import UNet
 
 _PIXELS = 2**20  # that are translated in one pass
-_FEWEST = 4  # pixels of a side: less has no picture in it
+_FEWEST = 8  # pixels of a side: less has no picture in it, and reflection, which pads it, no room
 
 
 class Translation(Game):
@@ -58,7 +58,7 @@ class Translation(Game):
             statistics: what BatchNorm normalises by, "image" or "running"; None as the game's settings say.
 
         Raises:
-            UserError: a direction that the game has not, other channels, or images of less than 4 pixels a side.
+            UserError: a direction that the game has not, other channels, or images of less than 8 pixels a side.
         """
         self.demand(x, direction)
         dropped = getattr(self.config, "test_dropout", False) if dropout is None else dropout
