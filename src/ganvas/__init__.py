@@ -18,10 +18,10 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ganvas import data
-    from ganvas.face import augment, evaluate, list_games, load, train
+    from ganvas.face import augment, evaluate, list_games, load, train, translate
     from ganvas.games import register
 
-__all__ = ["__version__", "augment", "data", "evaluate", "list_games", "load", "register", "train"]
+__all__ = ["__version__", "augment", "data", "evaluate", "list_games", "load", "register", "train", "translate"]
 
 
 def __getattr__(name: str) -> Any:

@@ -116,3 +116,26 @@ def augment(
     from ganvas import augmenting
 
     return augmenting.augment(Path(run), Path(out), augmenting.Asked.of(options), device=device)
+
+
+def translate(
+    run: Any, input: Names, out: str | os.PathLike[str], *, device: str = "auto", **options: Any
+) -> dict[str, Any]:
+    """Translates picture files with a run of pix2pix, cyclegan, or another game that translates.
+
+    Args:
+        run: a run directory, a checkpoint in one, or a game (`load`).
+        input: a picture, a folder with all below it, a zip or tar archive, a glob, or several of these.
+        out: a file for one picture, else a folder that does not exist or is empty, or a name that ends in .zip.
+        **options: `direction`, `size`, `format`, `tile`, `overlap`, `make_input`, `dropout`, `page`, ...; see
+            `ganvas.translating.asked.Asked`.
+
+    Returns:
+        The record that `ganvas translate --json` prints. Images in memory are translated by `game.translate(x)`.
+
+    Raises:
+        UserError: a mistake in the request, or no picture that could be translated.
+    """
+    from ganvas import translating
+
+    return translating.translate(run, input, out, translating.Asked.of(options), device=device)

@@ -397,7 +397,18 @@ class Lipschitz(Protocol):
     """The critic itself, differentiable: scores [n] or [n, 1] of samples [n, *shape]."""
 
 
+_DOES: tuple[tuple[type, str, str, str], ...] = (
+    (Translates, "translates images", "does not translate", "translate"),
+    (Samples, "draws samples", "has no prior to sample", "sample"),
+)
+
+
 def require(game: Game, capability: type, verb: str) -> None:
-    """A `UserError` that says plainly which verb this game has no answer to."""
-    if not isinstance(game, capability):
-        raise UserError(f"{game.name} has no {capability.__name__.lower()}: `ganvas {verb}` does not apply to it.")
+    """A `UserError` that says plainly which verb this game has no answer to, and which one it has."""
+    if isinstance(game, capability):
+        return
+    lacks = next((lacks for kind, _, lacks, _ in _DOES if kind is capability), None)
+    for kind, does, _, instead in _DOES:
+        if lacks and isinstance(game, kind):
+            raise UserError(f"{game.name} {does} and {lacks}; try `ganvas {instead}`.")
+    raise UserError(f"{game.name} has no {capability.__name__.lower()}: `ganvas {verb}` does not apply to it.")

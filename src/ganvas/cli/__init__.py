@@ -19,6 +19,7 @@ COMMANDS = {
     "data": "look at a set of images, pack it, tidy the cache",
     "train": "train a system on your images",
     "sample": "draw samples from a trained run",
+    "translate": "translate pictures with a trained run",
     "evaluate": "measure a run, or a set of images, against real data",
     "compare": "train several systems alike, and show them side by side",
     "augment": "balance a labelled set with samples of a run, and prove whether they help",

@@ -147,30 +147,39 @@ def frame(image: Image.Image, framing: Framing) -> np.ndarray:
         return _framed(image, framing)
 
 
+def colours_and_opacity(image: Image.Image, channels: int, background: str) -> tuple[Image.Image, Image.Image | None]:
+    """A picture of its own size, upright: L or RGB on the background, and its alpha channel, L, where it has one."""
+    with _one_huge if image.width * image.height > HUGE else nullcontext():
+        image.load()
+        image = _eight_bits(upright(image))
+        opacity = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+        return _flat(image, background).convert("L" if channels == 1 else "RGB"), opacity
+
+
 def _framed(image: Image.Image, framing: Framing) -> np.ndarray:
     image = _prepared(image, framing)
     width, height = framing.width, framing.height
     if framing.fit == "pad":
         scale = min(width / image.width, height / image.height)
-        image = _resized(image, _scaled(image, scale, width, height))
+        image = resized(image, _scaled(image, scale, width, height))
         canvas = Image.new(image.mode, (width, height), _background(framing))
         canvas.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
         image = canvas
     elif framing.fit == "random-crop":
         image = _centre(image, min(LONGEST * width / height, max(image.width / image.height, width / height / LONGEST)))
         scale = max(width / image.width, height / image.height)
-        image = _resized(image, (max(width, round(image.width * scale)), max(height, round(image.height * scale))))
+        image = resized(image, (max(width, round(image.width * scale)), max(height, round(image.height * scale))))
     else:
         if framing.fit == "crop":
             image = _centre(image, width / height)
-        image = _resized(image, (width, height))
+        image = resized(image, (width, height))
     return np.asarray(image).reshape(image.height, image.width, framing.channels)
 
 
 def _prepared(image: Image.Image, framing: Framing) -> Image.Image:
     """Decoded, upright, of the wanted channels, on the background where it was transparent."""
     image.load()
-    image = _flat(upright(image), framing.background)
+    image = _flat(_eight_bits(upright(image)), framing.background)
     return image.convert("L" if framing.channels == 1 else "RGB")
 
 
@@ -188,7 +197,8 @@ def _scaled(image: Image.Image, scale: float, most_width: int, most_height: int)
     )
 
 
-def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Of `size` (width, height): Lanczos where it shrinks, bicubic where it grows, both antialiased."""
     if image.size == size:
         return image
     smaller = image.width > size[0]
@@ -205,8 +215,8 @@ def _centre(image: Image.Image, aspect: float) -> Image.Image:
     return image.crop((left, top, left + width, top + height))
 
 
-def _flat(image: Image.Image, background: str) -> Image.Image:
-    """Eight bits a channel and no transparency."""
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Eight bits a channel."""
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 0xFFFF:
@@ -217,6 +227,11 @@ def _flat(image: Image.Image, background: str) -> Image.Image:
         image = flat
     if image.mode == "F":
         raise Unreadable("its pixels are floats, which have no agreed range; save it with 8 or 16 bits")
+    return image
+
+
+def _flat(image: Image.Image, background: str) -> Image.Image:
+    """Without transparency, laid on the background."""
     if image.has_transparency_data:
         ground = Image.new("RGBA", image.size, (*colour_of(background), 255))
         return Image.alpha_composite(ground, image.convert("RGBA"))

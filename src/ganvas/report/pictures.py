@@ -61,14 +61,14 @@ def embed(path: Path, at_most_bytes: int, at_most_side: int = 1200) -> Embedded 
         with Image.open(io.BytesIO(raw)) as picture:
             picture.load()
             if len(raw) <= at_most_bytes and picture.format == "PNG":
-                return Embedded(_url(raw, "png"), *picture.size)
+                return Embedded(data_url(raw, "png"), *picture.size)
             small = picture.convert("RGB")
     except _UNREADABLE:
         return None
     small.thumbnail((at_most_side, at_most_side))
     written = io.BytesIO()
     small.save(written, format="JPEG", quality=88, subsampling=0)
-    return Embedded(_url(written.getvalue(), "jpeg"), *small.size)
+    return Embedded(data_url(written.getvalue(), "jpeg"), *small.size)
 
 
 def thumbnail(path: Path, shape: Sequence[int]) -> Embedded | None:
@@ -81,7 +81,7 @@ def thumbnail(path: Path, shape: Sequence[int]) -> Embedded | None:
     part.thumbnail((_THUMB_SIDE, _THUMB_SIDE))
     written = io.BytesIO()
     part.save(written, format="PNG")
-    return Embedded(_url(written.getvalue(), "png"), *part.size)
+    return Embedded(data_url(written.getvalue(), "png"), *part.size)
 
 
 def _corner(size: tuple[int, int], shape: Sequence[int]) -> tuple[int, int]:
@@ -103,5 +103,6 @@ def has_panels(width: int, height: int) -> bool:
     return width > 1.3 * height
 
 
-def _url(raw: bytes, kind: str) -> str:
+def data_url(raw: bytes, kind: str) -> str:
+    """An image file, of the type `image/kind`, as an address that holds it."""
     return f"data:image/{kind};base64,{base64.b64encode(raw).decode()}"

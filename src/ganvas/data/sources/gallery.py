@@ -85,7 +85,7 @@ class Gallery(Pictures, Format):
         attributes, problems = self._attributes(found, table)
         self.labels, self.label_names = labels.indices, labels.names
         self.attributes = rows_of(attributes or labels.attributes, np.array(chosen))
-        self.problems = (*files.problems, *_foreign(files), *labels.problems, *problems)
+        self.problems = (*files.problems, *foreign(files), *labels.problems, *problems)
 
     def _labels(self, found: list[str], plan: _Layout, chosen: list[int]) -> Labels:
         """The classes of the pictures `chosen`, which have the same indices in every part."""
@@ -182,7 +182,7 @@ def _stem(name: str) -> str:
     return re.sub(r"\.[^./]*$", "", name)
 
 
-def _foreign(files: Container) -> Iterator[Problem]:
+def foreign(files: Container) -> Iterator[Problem]:
     """Pictures of formats that are not read here: people who have them would miss them."""
     for name in files.names:
         if name.lower().endswith(FOREIGN):
