@@ -60,7 +60,9 @@ def test_one_picture_becomes_one_file(here):
     ganvas.translate(Copies(), "in/a.png", "new/x.png")
     assert np.array_equal(read(here / "new/x.png"), noise(16, 20, seed=1))
     record = ganvas.translate(Copies(), "in/a.png", "folder")
-    assert np.array_equal(read(here / "folder/a.png"), noise(16, 20, seed=1)) and record["files"][0]["output"] == "a.png"
+    assert (
+        np.array_equal(read(here / "folder/a.png"), noise(16, 20, seed=1)) and record["files"][0]["output"] == "a.png"
+    )
     for name, kind in (("x.jpg", "JPEG"), ("x.jpeg", "JPEG"), ("x.webp", "WEBP")):
         assert ganvas.translate(Copies(), "in/a.png", name)["files"][0]["output"] == name
         assert Image.open(here / name).format == kind
@@ -174,37 +176,37 @@ def test_a_game_out_of_memory_says_what_helps(here):
 
 
 MISTAKES = {
-    "in is not empty and is left as it is": dict(out="in"),
-    "in/a.png exists and is left as it is": dict(out="in/a.png"),
-    "is one file, and there are 4 pictures": dict(out="x.png"),
-    "give a name that ends in .png, .jpg, .jpeg, .webp or .zip, or a folder": dict(out="x.tif"),
-    "says jpg, and --format png": dict(input="in/a.png", out="x.jpg", format="png"),
-    "OUT is empty": dict(out=""),
-    "in/a.png/x/a.png cannot be written": dict(input="in/a.png", out="in/a.png/x"),
-    "in/a.png/x.zip cannot be written": dict(input="in/a.png", out="in/a.png/x.zip"),
-    "copies has no direction ba: it translates ab": dict(direction="ba"),
-    "copies tells no recipe, so there is nothing to do for --make-input": dict(make_input=True),
-    "nothing to do for --enlarge": dict(enlarge=True),
-    "leave one of them out": dict(enlarge=True, make_input=True),
-    "in/broken.png cannot be translated: it is no PNG": dict(input="in/broken.png"),
-    "none of 2 pictures can be translated; the first is bad/1.png: it is no PNG": dict(input="bad"),
-    "size = 0 is out of range": dict(size=0),
-    "size = x is no size": dict(size="x"),
-    "--tile 63 is out of range; give at least 64": dict(tile=63),
-    "--overlap 33 is out of range; give 0 to 32": dict(tile=64, overlap=33),
-    "--overlap -1": dict(overlap=-1),
-    "makes no tiles": dict(tile=0, overlap=3),
-    "--batch 0": dict(batch=0),
-    "--seed -1": dict(seed=-1),
-    "background = nosuch is no colour": dict(background="nosuch"),
-    "format = 'gif' is not one of png, jpg, webp": dict(format="gif"),
-    "translate has no setting 'sizes'; its settings are direction, size,": dict(sizes=3),
-    "--target is shown on a page": dict(target="in"),
-    "there is no such folder": dict(target="nosuch", page=True),
-    "--target empty holds no pictures": dict(target="empty", page=True),
-    "give a name that ends in .html": dict(page="x.htm"),
-    "page.html exists and is left as it is": dict(page="page.html"),
-    "there is no picture, folder or archive 'im'. Did you mean in": dict(input="im"),
+    "in is not empty and is left as it is": {"out": "in"},
+    "in/a.png exists and is left as it is": {"out": "in/a.png"},
+    "is one file, and there are 4 pictures": {"out": "x.png"},
+    "give a name that ends in .png, .jpg, .jpeg, .webp or .zip, or a folder": {"out": "x.tif"},
+    "says jpg, and --format png": {"input": "in/a.png", "out": "x.jpg", "format": "png"},
+    "OUT is empty": {"out": ""},
+    "in/a.png/x/a.png cannot be written": {"input": "in/a.png", "out": "in/a.png/x"},
+    "in/a.png/x.zip cannot be written": {"input": "in/a.png", "out": "in/a.png/x.zip"},
+    "copies has no direction ba: it translates ab": {"direction": "ba"},
+    "copies tells no recipe, so there is nothing to do for --make-input": {"make_input": True},
+    "nothing to do for --enlarge": {"enlarge": True},
+    "leave one of them out": {"enlarge": True, "make_input": True},
+    "in/broken.png cannot be translated: it is no PNG": {"input": "in/broken.png"},
+    "none of 2 pictures can be translated; the first is bad/1.png: it is no PNG": {"input": "bad"},
+    "size = 0 is out of range": {"size": 0},
+    "size = x is no size": {"size": "x"},
+    "--tile 63 is out of range; give at least 64": {"tile": 63},
+    "--overlap 33 is out of range; give 0 to 32": {"tile": 64, "overlap": 33},
+    "--overlap -1": {"overlap": -1},
+    "makes no tiles": {"tile": 0, "overlap": 3},
+    "--batch 0": {"batch": 0},
+    "--seed -1": {"seed": -1},
+    "background = nosuch is no colour": {"background": "nosuch"},
+    "format = 'gif' is not one of png, jpg, webp": {"format": "gif"},
+    "translate has no setting 'sizes'; its settings are direction, size,": {"sizes": 3},
+    "--target is shown on a page": {"target": "in"},
+    "there is no such folder": {"target": "nosuch", "page": True},
+    "--target empty holds no pictures": {"target": "empty", "page": True},
+    "give a name that ends in .html": {"page": "x.htm"},
+    "page.html exists and is left as it is": {"page": "page.html"},
+    "there is no picture, folder or archive 'im'. Did you mean in": {"input": "im"},
 }
 
 
