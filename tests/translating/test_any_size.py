@@ -44,7 +44,7 @@ def test_pictures_smaller_than_those_of_the_training(name):
 
 
 def test_a_picture_too_small_is_told():
-    with pytest.raises(UserError, match="7×8 pixels .* too small to be translated; give 8 pixels a side"):
+    with pytest.raises(UserError, match=r"7×8 pixels .* too small to be translated; give 8 pixels a side"):
         game("resnet").translate(torch.zeros(1, 3, 7, 8))
 
 

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from translating.copies import noise
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from translating.copies import noise
 
 from ganvas.translating.tiles import ALIGNED, Cut, levels, translated
 
