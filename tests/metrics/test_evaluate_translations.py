@@ -169,7 +169,7 @@ def test_the_report_tells_of_copying(cyclegan, pix2pix):
         for words in (title, "copying the input", "what the inputs themselves score", "real against real"):
             assert words in page, words
         curves = {chart.title: [s.name for s in chart.series] for chart in metric_charts(read_metrics(run.dir))}
-        assert curves[title][:2] == ["measured", "copying the input"]
+        assert any(name.startswith("copying the input") for name in curves[title])
 
 
 @pytest.mark.parametrize(

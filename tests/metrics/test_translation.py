@@ -10,7 +10,7 @@ import torch
 from metrics.translators import Translator, domains, images, known, negated, negatives, same, two_sided
 from PIL import Image
 
-from ganvas.data import load
+from ganvas.data import Problem, load
 from ganvas.errors import UserError
 from ganvas.game import DataSpec, Translates
 from ganvas.metrics import CARDS, classifier, metric, ppl, translation
@@ -233,6 +233,12 @@ def test_what_does_not_fit_is_one_sentence(metrics, data, says):
     with pytest.raises(UserError, match=says) as told:
         evaluate(Translator(negatives() if data.task == "images" else data, **change), data, metrics=metrics)
     assert len(str(told.value)) < 400
+
+
+def test_files_that_were_left_out_are_told():
+    data = replace(negatives(10), problems=(Problem("A/1.png", "it has no partner"), Problem("B/2.png", "it is torn")))
+    told = evaluate(Translator(data, ab=same), data, metrics=["l1"])["warnings"]
+    assert told == ["2 files of made up were left out; the first, A/1.png: it has no partner."]
 
 
 def test_other_mistakes():

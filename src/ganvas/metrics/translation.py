@@ -21,7 +21,6 @@ from ganvas.data.arrays import Pixels
 from ganvas.errors import UserError
 from ganvas.metrics import evaluation, likeness
 from ganvas.metrics.base import Terms
-from ganvas.metrics.cautions import skipped
 from ganvas.metrics.features import as_network_input, find_features
 from ganvas.metrics.samples import halves
 from ganvas.metrics.translated import Chosen, Way, ways
@@ -111,13 +110,21 @@ def evaluate(
         "weights": next((r["weights"] for r in told.values() if "weights" in r), ""),
         "left_out": left_out or "",
         "notes": list(dict.fromkeys([*_all("notes", told), *([_LPIPS] if substitute else [])])),
-        "warnings": list(dict.fromkeys([*_all("warnings", told), *skipped(data)])),
+        "warnings": list(dict.fromkeys([*_all("warnings", told), *_skipped(data)])),
     }
     return {key: value for key, value in record.items() if value not in ("", [])}
 
 
 def _setting(game: Translates, key: str) -> Any:
     return getattr(getattr(game, "config", None), key, None)
+
+
+def _skipped(data: Dataset) -> list[str]:
+    """A sentence where files were left out: such as cannot be read, or have no partner."""
+    if not data.problems:
+        return []
+    first, n = data.problems[0], len(data.problems)
+    return [f"{n:,} files of {data.name} were left out; the first, {first.file}: {first.why}."]
 
 
 def _all(key: str, told: Told) -> list[str]:
