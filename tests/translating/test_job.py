@@ -78,6 +78,7 @@ def test_an_archive_becomes_an_archive_the_same_bytes_every_time(here):
     assert (here / "one.zip").read_bytes() == (here / "two.zip").read_bytes()
     with zipfile.ZipFile(here / "one.zip") as z:
         assert z.namelist() == ["a.png", "sub/b.png"]
+        assert {info.date_time[0] for info in z.infolist()} == {1980}, "no date of today"
         assert (read(z.read("sub/b.png")) == 9).all()
     assert [p["file"] for p in record["skipped"]] == ["in.zip/../evil.png"]
     assert not [f for f in contents(here) if f.endswith(".part")]
