@@ -46,7 +46,7 @@ def test_folders_and_archives_are_read_to_the_bottom(here, input):
     ("inputs", "called"),
     [
         (("photos/1.png",), ["1.png"]),
-        (("photos/*",), ["sub/1.png", "sub/deep/3.webp", "1.png", "2.JPG"]),
+        (("photos/*",), ["1.png", "2.JPG", "sub/1.png", "sub/deep/3.webp"]),
         (("photos/*.png",), ["1.png"]),
         (("photos/s*/*.png",), ["sub/1.png"]),
         (("photos/**/*.png",), ["1.png", "sub/1.png"]),

@@ -78,6 +78,7 @@ def test_an_archive_becomes_an_archive_the_same_bytes_every_time(here):
     assert (here / "one.zip").read_bytes() == (here / "two.zip").read_bytes()
     with zipfile.ZipFile(here / "one.zip") as z:
         assert z.namelist() == ["a.png", "sub/b.png"]
+        assert {info.date_time[0] for info in z.infolist()} == {1980}, "no date of today"
         assert (read(z.read("sub/b.png")) == 9).all()
     assert [p["file"] for p in record["skipped"]] == ["in.zip/../evil.png"]
     assert not [f for f in contents(here) if f.endswith(".part")]
@@ -126,13 +127,15 @@ def test_the_network_is_used_as_is_asked(here):
     assert third["dropout"] is True
 
 
-def test_batches_are_as_large_as_is_asked(here):
-    write_folder(here, {f"many/{i}.png": png(i) for i in range(7)})
+def test_batches_are_as_large_as_is_asked_and_the_record_is_in_order(here):
+    write_folder(here, {f"many/{i}.png": png(i, (9, 8) if i == 1 else (8, 8)) for i in range(7)})
     game = Copies((1, 1))
-    record = ganvas.translate(game, "many", "out", batch=3)
-    assert [shape[0] for shape, _ in game.seen] == [3, 3, 1]
+    record = ganvas.translate(game, "many", "out", batch=3, page=True)
+    assert [shape for shape, _ in game.seen] == [(3, 1, 8, 8), (3, 1, 8, 8), (1, 1, 8, 9)]
     assert [f["output"] for f in record["files"]] == [f"{i}.png" for i in range(7)]
     assert all((read(here / f"out/{i}.png") == i).all() for i in range(7))
+    alts = [image["alt"] for image in page(here / "out/translation.html").all("img")]
+    assert alts[::2] == [f"Input, {i}.png" for i in range(7)]
 
 
 def test_two_pictures_of_one_name_are_told_apart(here):

@@ -36,8 +36,9 @@ class Network:
 
         Pictures above `WHOLE` pixels, or `asked.tile` a side, are cut into tiles, and then no pass takes more than
         `WHOLE` pixels, or one tile. So memory is bounded, whatever a picture's size, by what the network takes for so
-        many (1 kB a pixel, 4 GB in all, for CycleGAN's at full width), the picture and its translation, a byte a pixel
-        and channel each, and two strips across its shorter side (`tiles.translated`).
+        many (1 kB a pixel, 4 GB in all, for CycleGAN's at full width), two strips across the shorter side
+        (`tiles.translated`), and the picture and its translation while they are decoded and encoded: 15 bytes a pixel,
+        1.3 GB for the largest that are let in (`pictures.MOST_PIXELS`).
 
         Args:
             tell: is called with the number of tiles that are done, and of all of a picture.

@@ -85,7 +85,10 @@ class _Place:
 
 
 def _places(word: str) -> list[_Place]:
-    """The files, folders and archives of one word: itself where it exists, else what a glob finds, sorted."""
+    """The files, folders and archives of one word: itself where it exists, else what a glob finds, sorted.
+
+    A folder that a glob finds is read whole.
+    """
     path = Path(word).expanduser()
     if _exists(path):
         return [_Place(path, path.parent, False)]
@@ -99,12 +102,9 @@ def _places(word: str) -> list[_Place]:
             break
         fixed /= part
     matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - from any root
-    files = [Path(m) for m in matches if not Path(m).is_dir()]
-    # a folder that a glob finds is read whole, unless the glob itself goes into folders and finds its files
-    folders = [] if files and "**" in word else [Path(m) for m in matches if Path(m).is_dir()]
     if not matches:
         raise UserError(f"the glob {printable(word)!r} finds nothing; check it, and the folder that it begins in.")
-    return [_Place(found, fixed, True) for found in (*folders, *files)]
+    return [_Place(Path(match), fixed, True) for match in matches]
 
 
 def _pictures(container: Container, explicit: bool) -> tuple[list[Picture], list[Problem]]:
