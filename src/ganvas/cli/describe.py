@@ -53,7 +53,8 @@ def describe(options: Options, settings: dict[str, Any]) -> dict[str, Any]:
             "1 or 3 channels, and 2 classes at least."
         )
     cls, card = games.find(options.game), games.card(options.game)
-    spec = DataSpec((options.channels, options.size, options.size), options.classes)
+    shape = (options.channels, options.size, options.size)
+    spec = DataSpec(shape, options.classes, cls.task, None if cls.task == "images" else shape)
     chosen = cls.defaults(spec)
     if options.preset is not None:
         chosen = config.preset(chosen, cls, options.preset)
