@@ -176,7 +176,7 @@ MISTAKES = {
     "ring is a 2-D world, which cannot be joined": ("info", "pets", "ring"),
     "pets/dogs/004.png: it is no PNG": ("info", "pets", "--strict"),
     "digits is a set of single images, without domains of A and B": ("info", "digits", "--task", "domains"),
-    "8 x 8 pixels are no input and target side by side": ("info", "pets/cats", "--task", "pairs"),
+    "cats is a set of single images, without pairs of a and b": ("info", "pets/cats", "--task", "pairs"),
     "--pairs sharpen: it is one of colorize": ("info", "pets", "--pairs", "sharpen"),
     "channels = 2 is out of range": ("info", "pets", "--channels", "2"),
     "--channels x is not a whole number": ("info", "pets", "--channels", "x"),
