@@ -31,6 +31,9 @@ lint: .venv/.ready  ## format, lint, types
 bench: .venv/.ready  ## benchmarks: ratios in one run; see benchmarks/results.md
 	$(BIN)/python benchmarks/dcgan_step.py
 	$(BIN)/python benchmarks/began_step.py
+	$(BIN)/python benchmarks/resnet_step.py --batch 16
+	$(BIN)/python benchmarks/translation_step.py
+	$(BIN)/python benchmarks/fused_adam.py
 	$(BIN)/python benchmarks/stream.py
 	$(BIN)/python benchmarks/augment.py
 	$(BIN)/python benchmarks/evaluate.py

@@ -43,8 +43,8 @@ class Optimizer:
 class Adam(torch.optim.Adam):
     """Adam that hands channels_last weights to the fused step as the flat memory that they are.
 
-    The fused step on a CPU copies whatever is not contiguous, its gradients of every step, which made it 4.4 times
-    slower (`benchmarks/fused_adam.py`). A channels_last [O, I, h, w] is a contiguous [O, h, w, I].
+    The fused step on a CPU copies whatever is not contiguous, its gradients of every step, which made it twice as
+    slow (`benchmarks/fused_adam.py`). A channels_last [O, I, h, w] is a contiguous [O, h, w, I].
     """
 
     def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> Any:
