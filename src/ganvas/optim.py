@@ -49,13 +49,14 @@ class Adam(torch.optim.Adam):
 
     def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> Any:
         found = super()._init_group(group, *lists)
-        if group["fused"]:
-            parameters = lists[0]
-            for i, p in enumerate(parameters):
-                if p.dim() == 4 and not p.is_contiguous() and p.is_contiguous(memory_format=torch.channels_last):
-                    for values in lists[:5]:
-                        if i < len(values):
-                            values[i] = beside(p, values[i]).permute(0, 2, 3, 1)
+        parameters, gradients, *moments = lists[:4]
+        for i, p in enumerate(parameters if group["fused"] else ()):
+            if p.dim() == 4 and not p.is_contiguous() and p.is_contiguous(memory_format=torch.channels_last):
+                gradients[i] = beside(p, gradients[i])
+                # of a copy the step would be lost
+                assert all(m[i].stride() == p.stride() for m in moments), "moments lie as their weights do"
+                for values in lists[:4]:
+                    values[i] = values[i].permute(0, 2, 3, 1)
         return found
 
 
