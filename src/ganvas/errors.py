@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class UserError(ValueError):
@@ -17,3 +17,12 @@ def did_you_mean(word: str, known: Iterable[str], at_most: int = 3) -> str:
     """`" Did you mean dcgan or lsgan?"` for the known words nearest to `word`; `""` where none is near."""
     near = difflib.get_close_matches(word.lower(), list(known), n=at_most, cutoff=0.5)
     return f" Did you mean {' or '.join(near)}?" if near else ""
+
+
+def demand_settings(what: str, given: Iterable[str], known: Collection[str]) -> None:
+    """A `UserError` where one of the names `given` is no setting of `what`; it tells all, and the nearest."""
+    if unknown := sorted(set(given) - set(known)):
+        raise UserError(
+            f"{what} has no setting {unknown[0]!r}; its settings are {', '.join(known)}."
+            f"{did_you_mean(unknown[0], known)}"
+        )

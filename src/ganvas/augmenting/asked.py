@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from ganvas.config import coerce
-from ganvas.errors import UserError, did_you_mean
+from ganvas.errors import UserError, demand_settings
 
 FEWEST_SEEDS = 5
 _NO_FOLDER = {".tar", ".gz", ".tgz", ".npz", ".npy", ".png", ".jpg", ".jpeg", ".json", ".csv", ".parquet"}
@@ -106,12 +106,7 @@ class Asked:
             UserError: an unknown name, or a value that is none.
         """
         own = dict(values)
-        if unknown := sorted(own.keys() - cls.__dataclass_fields__.keys()):
-            known = cls.__dataclass_fields__
-            raise UserError(
-                f"augment has no setting {unknown[0]!r}; its settings are {', '.join(known)}."
-                f"{did_you_mean(unknown[0], known)}"
-            )
+        demand_settings("augment", own, cls.__dataclass_fields__)
         for name in own.keys() & {"data", "test", "count"}:
             value = own[name]
             if isinstance(value, Mapping):

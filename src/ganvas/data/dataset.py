@@ -14,14 +14,14 @@ from ganvas.data.arrays import Deferred, OnTheFly, Pixels
 from ganvas.data.labelled import known, with_few_labels
 from ganvas.data.pictures import Framing
 from ganvas.data.problems import Problem, digest
-from ganvas.data.reading import Reading, unknown_setting
+from ganvas.data.reading import Reading
 from ganvas.data.sources import find
 from ganvas.data.sources.attributes import labels_from
 from ganvas.data.sources.base import Attributes, Source, Task
 from ganvas.data.sources.shares import HeldOutSides, held_out, long_tailed
 from ganvas.data.sources.views import Joined, Part, limited, rows_of
 from ganvas.data.survey import survey
-from ganvas.errors import UserError
+from ganvas.errors import UserError, demand_settings
 
 if TYPE_CHECKING:
     from ganvas.data.worlds import World
@@ -138,8 +138,7 @@ def load(
     Raises:
         UserError: a name that is not found, a broken or empty source, a setting out of range.
     """
-    if unknown := settings.keys() - Reading.__dataclass_fields__.keys():
-        raise unknown_setting(min(unknown))
+    demand_settings("data", settings, Reading.__dataclass_fields__)
     reading = replace(reading or Reading(), **settings)
     source = open_source(names, reading)
     if not isinstance(source, Source):

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_type_hints
 from ganvas.config import coerce
 from ganvas.data.pictures import LARGEST_SIDE, Fit
 from ganvas.data.sources.base import Task
-from ganvas.errors import UserError, did_you_mean
+from ganvas.errors import UserError, demand_settings
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,8 @@ class Reading:
             UserError: an unknown name, or a value that is none.
         """
         own = dict(values)
-        if unknown := own.keys() - _HINTS.keys():
-            raise unknown_setting(min(unknown))
+        demand_settings("data", own, _HINTS)
         return cls(**own)
 
 
 _HINTS = get_type_hints(Reading)
-
-
-def unknown_setting(name: str) -> UserError:
-    """What to say of a setting that data has not."""
-    return UserError(f"data has no setting {name!r}; its settings are {', '.join(_HINTS)}.{did_you_mean(name, _HINTS)}")

@@ -13,7 +13,7 @@ import numpy as np
 from ganvas.config import coerce
 from ganvas.data import Dataset
 from ganvas.data.labelled import known
-from ganvas.errors import UserError, did_you_mean
+from ganvas.errors import UserError, demand_settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -152,12 +152,7 @@ class Terms:
         Raises:
             UserError: an unknown name, or a value that is none.
         """
-        known = cls.__dataclass_fields__
-        if unknown := sorted(values.keys() - known.keys()):
-            raise UserError(
-                f"evaluate has no setting {unknown[0]!r}; its settings are metrics, {', '.join(known)}."
-                f"{did_you_mean(unknown[0], known)}"
-            )
+        demand_settings("evaluate", values, ("metrics", *cls.__dataclass_fields__))
         return cls(**values)
 
 

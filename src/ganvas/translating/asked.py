@@ -11,7 +11,7 @@ from typing import Any, Literal, get_type_hints
 from ganvas.config import coerce
 from ganvas.data.pictures import colour_of
 from ganvas.data.reading import Reading
-from ganvas.errors import UserError, did_you_mean
+from ganvas.errors import UserError, demand_settings
 
 WHOLE = 1 << 22
 """Pixels of a picture that goes through the network in one piece; a larger one is cut into tiles."""
@@ -128,12 +128,7 @@ class Asked:
             UserError: an unknown name, or a value that is none.
         """
         own = dict(values)
-        if unknown := sorted(own.keys() - cls.__dataclass_fields__.keys()):
-            known = cls.__dataclass_fields__
-            raise UserError(
-                f"translate has no setting {unknown[0]!r}; its settings are {', '.join(known)}."
-                f"{did_you_mean(unknown[0], known)}"
-            )
+        demand_settings("translate", own, cls.__dataclass_fields__)
         if (size := own.get("size")) is not None:
             own["size"] = "x".join(map(str, size)) if isinstance(size, tuple | list) else str(size)
         if isinstance(own.get("dropout"), bool):
