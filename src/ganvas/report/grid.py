@@ -20,14 +20,18 @@ PAD = 2
 _LINE = 40  # nearly black: it parts dark images and does not glare between bright ones
 
 
-def to_uint8(x_BCHW: Tensor) -> np.ndarray:
-    """Images in [-1, 1] (float, [B, C, H, W]) as uint8 [B, H, W, C] in [0, 255].
+def levels(x: Tensor) -> Tensor:
+    """uint8 in [0, 255] of values in [-1, 1], of any shape.
 
     Rounded to the nearest level, so that the uint8 images a set was made of come back unchanged; what lies outside
     the range is clamped, and what is not a number is black.
     """
-    levels = ((x_BCHW.detach().float() + 1) * 127.5).nan_to_num(nan=0.0).round().clamp(0, 255)
-    return np.ascontiguousarray(levels.byte().permute(0, 2, 3, 1).cpu().numpy())
+    return ((x.detach().float() + 1) * 127.5).nan_to_num(nan=0.0).round().clamp(0, 255).byte()
+
+
+def to_uint8(x_BCHW: Tensor) -> np.ndarray:
+    """Images in [-1, 1] (float, [B, C, H, W]) as the `levels` uint8 [B, H, W, C]."""
+    return np.ascontiguousarray(levels(x_BCHW).permute(0, 2, 3, 1).cpu().numpy())
 
 
 def enlargement(height: int, width: int) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganvas import precision
 from ganvas.errors import UserError
+from ganvas.report.grid import levels
 from ganvas.translating import tiles
 from ganvas.translating.asked import WHOLE, Asked
 
@@ -49,7 +50,7 @@ class Network:
         height, width = pictures[0].shape[1:]
         try:
             if not self.asked.tiles(height, width):
-                return list(tiles.levels(self._pass(torch.stack([*pictures]))).cpu())
+                return list(levels(self._pass(torch.stack([*pictures]))).cpu())
             side = self.asked.side
             together = max(1, min(self.asked.batch, WHOLE // side**2))
             return [tiles.translated(x, self._pass, side, self.asked.shared, together, tell) for x in pictures]

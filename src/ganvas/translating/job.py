@@ -16,8 +16,9 @@ from torch import Tensor
 from ganvas import precision
 from ganvas.data.problems import Problem, printable
 from ganvas.errors import UserError
+from ganvas.report.grid import levels
 from ganvas.report.pictures import spread
-from ganvas.translating import page, tiles
+from ganvas.translating import page
 from ganvas.translating.applying import Network
 from ganvas.translating.asked import Asked
 from ganvas.translating.decoding import Decoded, batches, decoded
@@ -25,7 +26,7 @@ from ganvas.translating.inputs import Names, Picture, listed
 from ganvas.translating.names import told_apart
 from ganvas.translating.subject import Subject
 from ganvas.translating.targets import Targets
-from ganvas.translating.writing import LONGEST, Place, Writer
+from ganvas.translating.writing import LONGEST, Place, Writer, picture
 
 Tell = Callable[[int, int, str], object]
 """`tell(done, of, doing)`: how many pictures are done, of how many, and what is being done."""
@@ -161,17 +162,17 @@ class _Job:
         name = self.pictures[one.index].name
         target = self.targets.of(name, only=len(self.pictures) == 1) if self.targets else None
         if self.targets is None and one.original is not None:
-            target = page.picture(one.original)
+            target = picture(one.original)
         cycle = None
         if self.back is not None:
-            cycle = page.picture(_pixels(self.back([torch.from_numpy(made).permute(2, 0, 1)])[0]))
-        shown = one.x if one.original is None else tiles.levels(one.x)
+            cycle = picture(_pixels(self.back([torch.from_numpy(made).permute(2, 0, 1)])[0]))
+        shown = one.x if one.original is None else levels(one.x)
         self.rows.add(
             one.index,
             printable(name),
             {
-                "input": page.picture(_pixels(shown)),
-                "output": page.picture(made, opacity),
+                "input": picture(_pixels(shown)),
+                "output": picture(made, opacity),
                 "target": target,
                 "cycle": cycle,
             },

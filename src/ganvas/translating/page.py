@@ -10,7 +10,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from ganvas import __version__
@@ -42,14 +41,6 @@ class Rows:
         if self.bytes + size <= _BYTES:
             self.bytes += size
             self.shown[number] = name, small
-
-
-def picture(image: np.ndarray, opacity: np.ndarray | None = None) -> Image.Image:
-    """Of uint8 [H, W, 1 or 3], and perhaps an alpha channel [H, W]."""
-    made = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-    if opacity is not None:
-        made.putalpha(Image.fromarray(opacity))
-    return made
 
 
 def embedded(image: Image.Image) -> Embedded:

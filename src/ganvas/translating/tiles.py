@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ganvas.report.grid import levels
+
 ALIGNED = 8
 """Tiles begin at multiples of it, so that strided layers see the picture on the same raster in each of them."""
 
@@ -108,11 +110,6 @@ def translated(
         open_ = strip[:, finished:].clone()
     assert made is not None
     return made
-
-
-def levels(x: Tensor) -> Tensor:
-    """uint8 of images in [-1, 1], each rounded to the nearest level; what is not a number is black."""
-    return ((x.float() + 1) * 127.5).nan_to_num(nan=0.0).round().clamp(0, 255).byte()
 
 
 def _chunks(n: int, size: int) -> Iterator[range]:

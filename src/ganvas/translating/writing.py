@@ -157,11 +157,16 @@ class Writer:
         return UserError(f"{self.place.path} cannot be written ({e.strerror or e}); give a path with room.")
 
 
+def picture(image: np.ndarray, opacity: np.ndarray | None = None) -> Image.Image:
+    """Of uint8 [H, W, 1 or 3], and perhaps an alpha channel [H, W]."""
+    made = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    if opacity is not None:
+        made.putalpha(Image.fromarray(opacity))
+    return made
+
+
 def encoded(image: np.ndarray, opacity: np.ndarray | None, format: str) -> bytes:
     """The file of a picture, uint8 [H, W, 1 or 3], with its alpha channel [H, W] where there is one."""
-    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-    if opacity is not None:
-        picture.putalpha(Image.fromarray(opacity))
     written = io.BytesIO()
-    picture.save(written, **_OPTIONS[format])
+    picture(image, opacity).save(written, **_OPTIONS[format])
     return written.getvalue()
