@@ -27,34 +27,23 @@ from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Turn
 from ganvas.games.pool import DRAWS, Pool
-from ganvas.games.translation import Translation
+from ganvas.games.translation import Norm, Translation, TranslationConfig
 from ganvas.losses import adversarial, energies, precise
 from ganvas.networks.layers import batches_apart, normal_init
-from ganvas.optim import Optimizer
 
 PAPER = "Zhu et al. 2017"
 
 
 @dataclass(frozen=True)
-class CycleGANConfig:
+class CycleGANConfig(TranslationConfig):
     """Settings of CycleGAN."""
 
-    batch: int = setting(1, "images of each domain a turn takes", PAPER, low=1)
     cycle_weight: float = setting(10.0, "λ, the weight of the way there and back", PAPER, low=0)
     identity_weight: float = setting(0.5, "weight of leaving images of the target as they are, times λ", "§5.2", low=0)
     pool: int = setting(50, "fakes of each domain that are kept; 0 = the newest are shown", PAPER, low=0)
     network: Literal["resnet", "unet"] = setting("resnet", "the generators: residual, or pix2pix's U-Net", PAPER)
-    width: int = setting(64, "channels of the generators' first layer", PAPER, low=1)
-    blocks: int = setting(0, "residual blocks; 0 = 9 from 256 pixels on, else 6", PAPER, low=0)
-    depth: int = setting(0, "unet: how often it halves the image; 0 = down to one pixel", low=0, high=12)
-    dropout: Literal["code", "paper", "none"] = setting("none", "unet: the decoder's blocks with dropout, as pix2pix")
-    norm_g: Literal["instance", "batch", "layer", "none"] = setting("instance", "normalisation in both G", PAPER)
-    width_d: int = setting(64, "channels of the discriminators' first layer", PAPER, low=1)
-    patch: int = setting(0, "pixels of the side of a patch: 1, 16, 34, 70, 142, 286; 0 = 70 from 64 pixels on", PAPER)
-    norm_d: Literal["instance", "batch", "layer", "none"] = setting("instance", "normalisation in D", PAPER)
-    init_std: float = setting(0.02, "standard deviation of the initial weights", PAPER, above=0)
-    opt_g: Optimizer = setting(Optimizer(lr=2e-4, beta1=0.5, beta2=0.999), "the generators' optimizer", PAPER)
-    opt_d: Optimizer = setting(Optimizer(lr=2e-4, beta1=0.5, beta2=0.999), "the discriminators' optimizer", PAPER)
+    norm_g: Norm = setting("instance", "normalisation in the generators", PAPER)
+    norm_d: Norm = setting("instance", "normalisation in the discriminators", PAPER)
 
 
 class CycleGAN(Translation):

@@ -25,43 +25,30 @@ from torch import Tensor, nn
 
 from ganvas.config import setting
 from ganvas.game import Aux, Batch, DataSpec, Turn
-from ganvas.games.translation import Translation
+from ganvas.games.translation import Translation, TranslationConfig
 from ganvas.losses import adversarial, energies, precise
 from ganvas.networks.layers import batches_apart, normal_init
-from ganvas.optim import Optimizer
+from ganvas.networks.unet import Dropped
 
-PAPER = "Isola et al. 2017"
 CODE = "the authors' PyTorch code"
 
 
 @dataclass(frozen=True)
-class Pix2PixConfig:
+class Pix2PixConfig(TranslationConfig):
     """Settings of pix2pix."""
 
-    batch: int = setting(1, "pairs a turn takes", PAPER, low=1)
     adversarial: Literal["cgan", "gan", "none"] = setting(
         "cgan", "whether D sees the input beside the output, the output alone, or is left out", "§4.2"
     )
     l1_weight: float = setting(100.0, "λ, the weight of the L1 distance to the target", "Eq. 4", low=0)
-    network: Literal["unet", "resnet"] = setting("unet", "the generator: a U-Net, or CycleGAN's", PAPER)
-    width: int = setting(64, "channels of the generator's first layer", PAPER, low=1)
-    depth: int = setting(0, "how often the U-Net halves the image; 0 = down to one pixel", PAPER, low=0, high=12)
-    blocks: int = setting(0, "resnet: residual blocks; 0 = 9 from 256 pixels on, else 6", "Zhu et al. 2017", low=0)
-    dropout: Literal["code", "paper", "none"] = setting(
+    dropout: Dropped = setting(
         "code", "the decoder's blocks that drop half of their units: those of full width but the innermost, or the "
         "three innermost", CODE
     )  # fmt: skip
-    norm_g: Literal["batch", "instance", "layer", "none"] = setting("batch", "normalisation in the generator", PAPER)
-    width_d: int = setting(64, "channels of the discriminator's first layer", PAPER, low=1)
-    patch: int = setting(0, "pixels of the side of a patch: 1, 16, 34, 70, 142, 286; 0 = 70 from 64 pixels on", PAPER)
-    norm_d: Literal["batch", "instance", "layer", "none"] = setting("batch", "normalisation in D", PAPER)
     test_dropout: bool = setting(True, "units are dropped in translations, too", "§3.3")
     test_statistics: Literal["image", "running"] = setting(
         "image", "what BatchNorm normalises translations by: the image itself, or averages of training", "§3.3"
     )
-    init_std: float = setting(0.02, "standard deviation of the initial weights", PAPER, above=0)
-    opt_g: Optimizer = setting(Optimizer(lr=2e-4, beta1=0.5, beta2=0.999), "the generator's optimizer", PAPER)
-    opt_d: Optimizer = setting(Optimizer(lr=2e-4, beta1=0.5, beta2=0.999), "the discriminator's optimizer", PAPER)
 
 
 class Pix2Pix(Translation):

@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import DataSpec, Game
 from ganvas.networks import patchgan, unet
 from ganvas.networks.layers import as_in_training
 from ganvas.networks.translator import Translator
-from ganvas.networks.unet import UNet
+from ganvas.networks.unet import Dropped, UNet
+from ganvas.optim import Optimizer
 
 _PIXELS = 2**20  # that are translated in one pass
 _FEWEST = 8  # pixels of a side, which is reflected at its ends
+
+
+Norm = Literal["batch", "instance", "layer", "none"]
+ADAM = Optimizer(lr=2e-4, beta1=0.5, beta2=0.999)
+BOTH = "Isola et al. 2017, Zhu et al. 2017"
+
+
+@dataclass(frozen=True)
+class TranslationConfig:
+    """Settings of networks that translate and of those that judge them, where both papers say the same."""
+
+    batch: int = setting(1, "images of each side a turn takes", BOTH, low=1)
+    network: Literal["unet", "resnet"] = setting("unet", "the generator: pix2pix's U-Net, or CycleGAN's, residual")
+    width: int = setting(64, "channels of the generator's first layer", BOTH, low=1)
+    depth: int = setting(0, "unet: how often it halves the image; 0 = down to one pixel", low=0, high=12)
+    dropout: Dropped = setting("none", "unet: the decoder's blocks that drop half of their units, as pix2pix says")
+    blocks: int = setting(0, "resnet: residual blocks; 0 = 9 from 256 pixels on, else 6", "Zhu et al. 2017", low=0)
+    norm_g: Norm = setting("batch", "normalisation in the generator")
+    width_d: int = setting(64, "channels of the discriminator's first layer", BOTH, low=1)
+    patch: int = setting(0, "pixels of the side of a patch: 1, 16, 34, 70, 142, 286; 0 = 70 from 64 pixels on", BOTH)
+    norm_d: Norm = setting("batch", "normalisation in the discriminator")
+    init_std: float = setting(0.02, "standard deviation of the initial weights", BOTH, above=0)
+    opt_g: Optimizer = setting(ADAM, "the generator's optimizer", BOTH)
+    opt_d: Optimizer = setting(ADAM, "the discriminator's optimizer", BOTH)
 
 
 class Translation(Game):
@@ -27,8 +54,8 @@ class Translation(Game):
     memory_format = "nhwc"
 
     def generator_of(self, direction: str) -> nn.Module:
-        """The network of a direction."""
-        raise NotImplementedError
+        """The network of a direction: of one alone `G`."""
+        return self.G  # type: ignore[return-value]
 
     def channels(self, direction: str) -> tuple[int, int]:
         """Channels of what goes in, and of what comes out."""

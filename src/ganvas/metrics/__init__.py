@@ -20,7 +20,7 @@ __all__ = ["CARDS", "SAMPLING", "TRANSLATING", "Card", "default_metrics", "evalu
 
 @dataclass(frozen=True)
 class Card:
-    """What a metric is, in a line, and where it lives (`module:Class`)."""
+    """What a metric is, in a line, and where it lives (`module:Class`; "" of those in `translation.py`)."""
 
     name: str
     title: str
@@ -64,17 +64,14 @@ _TABLE = (
     Card("ppl-z-end", "PPL in z, ends", "the same at the ends of paths in z", "ppl:PPLZEnd"),
     Card("ppl-w-full", "PPL in w, whole paths", "the same in the style space", "ppl:PPLWFull"),
     Card("ppl-w-end", "PPL in w, ends", "the same at the ends of paths in the style space", "ppl:PPLWEnd"),
-    Card("l1", "L1 to the target", "mean distance of pixels, of images in [-1, 1]", "likeness:l1", False,
+    Card("l1", "L1 to the target", "mean distance of pixels, of images in [-1, 1]", "", False, "translations", False),
+    Card("psnr", "PSNR", "peak signal-to-noise ratio to the target, in dB", "", True, "translations", False),
+    Card("ssim", "SSIM", "structural similarity to the target", "", True, "translations", False),
+    Card("lpips", "LPIPS", "perceptual distance to the target (--perceptual), else feature-distance", "", False,
          "translations", False),
-    Card("psnr", "PSNR", "peak signal-to-noise ratio to the target, in dB", "likeness:psnr", True,
-         "translations", False),
-    Card("ssim", "SSIM", "structural similarity to the target", "likeness:ssim", True, "translations", False),
-    Card("lpips", "LPIPS", "perceptual distance to the target (--perceptual), else feature-distance", "lpips:Lpips",
-         False, "translations", False),
-    Card("feature-distance", "distance of features", "squared, to the features of the target",
-         "translation:feature_distance", of="translations"),
-    Card("cycle", "cycle error", "mean distance of pixels after the way there and back", "likeness:l1", False,
-         "translations", False),
+    Card("feature-distance", "distance of features", "squared, to the features of the target", "", of="translations"),
+    Card("cycle", "cycle error", "mean distance of pixels after the way there and back", "", False, "translations",
+         False),
 )  # fmt: skip
 
 WAY_BACK = "-ba"

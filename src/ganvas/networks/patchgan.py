@@ -11,7 +11,7 @@ LAYERS = {1: 0, 16: 1, 34: 2, 70: 3, 142: 4, 286: 5}
 
 
 def patch_for(side: int) -> int:
-    """The largest patch, of the paper's 70 at most, of which images of so many pixels hold some."""
+    """The patch for images of so many pixels: the paper's 70 from 64 on, smaller below, for several verdicts."""
     return 70 if side >= 64 else 34 if side >= 32 else 16
 
 
