@@ -9,32 +9,19 @@ kept come last, because the allocator cannot be told to go back. Prints a Markdo
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
 
 import torch
+from steps import PLAIN, Noise, Step, engine, made, medians, show, timed, where
 from torch import nn
 
-from ganvas import config, games, memory, rng
-from ganvas.engine import Session, Settings, play
+from ganvas import rng
 from ganvas.game import DataSpec
 from ganvas.losses import adversarial
 from ganvas.networks import conv, dcgan
 from ganvas.networks.layers import batches_apart
-from ganvas.precision import autocast, native_bf16
+from ganvas.precision import autocast
 
 BATCH, SPEC = 64, DataSpec((3, 64, 64))
-
-
-class Noise:
-    """Reals that cost nothing, so that the step alone is timed."""
-
-    def __init__(self, device: torch.device):
-        self.x = torch.rand(BATCH, *SPEC.shape, device=device).mul(2).sub(1).to(memory_format=torch.channels_last)
-
-    def batch(self, cursor: int, start: int, stop: int) -> dict[str, torch.Tensor]:
-        return {"x": self.x[start:stop]}
 
 
 def networks() -> tuple[nn.Module, nn.Module]:
@@ -43,14 +30,14 @@ def networks() -> tuple[nn.Module, nn.Module]:
     return g, d
 
 
-def bare_loop(device: torch.device, precision: str, nhwc: bool, fused: bool) -> Callable[[], None]:
+def bare_loop(device: torch.device, precision: str, nhwc: bool, fused: bool) -> Step:
     """The loop that people write: D on reals and fakes, then G through D, Adam for both."""
     g, d = networks()
     layout = torch.channels_last if nhwc else torch.contiguous_format
     for net in (g, d):
         net.to(device).to(memory_format=layout)
     adam = [torch.optim.Adam(n.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=fused) for n in (g, d)]
-    x = Noise(device).x.contiguous(memory_format=layout)
+    x = Noise(SPEC, BATCH, device).parts["x"].contiguous(memory_format=layout)
 
     def step() -> None:
         with autocast(precision, device):
@@ -75,20 +62,11 @@ def bare_loop(device: torch.device, precision: str, nhwc: bool, fused: bool) -> 
     return step
 
 
-def engine(
-    device: torch.device, precision: str, updates: str = "alternating", layout: str = "auto", compiled: str = "off"
-):
-    """The same game played by the engine, one round a call."""
-    cls = games.find("dcgan")
-    game = cls(config.replace(cls.Config(), {"batch": BATCH, "updates": updates}, "dcgan"), SPEC)
-    settings = Settings(batch=BATCH, kimg=1e9, precision=precision, memory_format=layout, compile=compiled)
-    session = Session(settings, device)
-    session.seat(game)
-    rounds = play(game, Noise(device), session)
-    return lambda: next(rounds)
+def played(device: torch.device, precision: str, updates: str = "alternating") -> Step:
+    return engine(made("dcgan", SPEC, BATCH, {"updates": updates}), SPEC, device, precision)
 
 
-def without_products(step: Callable[[], None]) -> Callable[[], None]:
+def without_products(step: Step) -> Step:
     def plain() -> None:
         pays, conv.product_pays = conv.product_pays, lambda *a: False
         try:
@@ -108,16 +86,6 @@ def peak(device: torch.device, dtype: torch.dtype) -> float:
             seconds = timed(lambda a=a: a @ a, device)
             best = max(best, 2 * n**3 / seconds / 1e12)
     return best
-
-
-def timed(step: Callable[[], object], device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    step()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def flops_a_round() -> float:
@@ -142,43 +110,29 @@ def main() -> None:
     options = parser.parse_args()
     device = torch.device(options.device)
     torch.manual_seed(rng.seed_of("benchmark") % 2**31)
-    variants: dict[str, Callable[[], object]] = {
-        "plain loop, fp32, NCHW": bare_loop(device, "fp32", False, False),
-        "engine, fp32, NHWC": engine(device, "fp32"),
+    variants: dict[str, Step] = {
+        PLAIN: bare_loop(device, "fp32", False, False),
+        "engine, fp32, NHWC": played(device, "fp32"),
         "bare loop, bf16, NCHW": without_products(bare_loop(device, "bf16", False, False)),
         "bare loop, bf16, NHWC": without_products(bare_loop(device, "bf16", True, False)),
         "bare loop, bf16, NHWC, frozen D, fused Adam, one pass of D": without_products(
             bare_loop(device, "bf16", True, True)
         ),
         "the same, deep layers as products": bare_loop(device, "bf16", True, True),
-        "engine, bf16": engine(device, "bf16"),
-        "engine, bf16, simultaneous updates": engine(device, "bf16", "simultaneous"),
+        "engine, bf16": played(device, "bf16"),
+        "engine, bf16, simultaneous updates": played(device, "bf16", "simultaneous"),
     }
-    times: dict[str, list[float]] = {name: [] for name in variants}
-    for step in variants.values():
-        step()
-    for _ in range(options.rounds):
-        for name, step in variants.items():
-            times[name].append(timed(step, device))
-    if memory.keep_pages():  # cannot be undone, so last: as `ganvas train` runs
-        kept = ("the same, deep layers as products", "engine, bf16", "engine, bf16, simultaneous updates")
-        for name in kept * 2:
-            variants[name]()
-        for _ in range(options.rounds):
-            for name in kept:
-                times.setdefault(f"{name}, pages kept", []).append(timed(variants[name], device))
-    base = statistics.median(times["plain loop, fp32, NCHW"])
-    work = flops_a_round() / 1e12
+    kept = ("the same, deep layers as products", "engine, bf16", "engine, bf16, simultaneous updates")
+    seconds, work = medians(variants, options.rounds, device, kept), flops_a_round() / 1e12
     top = {p: peak(device, t) for p, t in (("bf16", torch.bfloat16), ("fp32", torch.float32))}
-    unit = native_bf16(device) or "no bf16 unit"
-    print(f"{unit}, {torch.get_num_threads()} threads, torch {torch.__version__}; {work:.2f} TFLOP a round;")
+    print(f"{where(device)}; {work:.2f} TFLOP a round;")
     print(f"peak of a matrix product: bf16 {top['bf16']:.2f}, fp32 {top['fp32']:.2f} TFLOP/s\n")
-    print("| variant | s a round | img/s | against the plain loop | share of the bf16 peak |")
-    print("|---|---:|---:|---:|---:|")
-    for name, seconds in times.items():
-        t = statistics.median(seconds)
+
+    def share(name: str, t: float) -> str:
         done = work * (10 / 12 if "simultaneous" in name else 1)  # passes of a network's cost, of twelve
-        print(f"| {name} | {t:.3f} | {BATCH / t:.1f} | {base / t:.2f}× | {done / t / top['bf16']:.0%} |")
+        return f"{done / t / top['bf16']:.0%}"
+
+    show(seconds, BATCH, {"share of the bf16 peak": share})
 
 
 if __name__ == "__main__":
