@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from picture_files import encoded, listing, png, write_folder, write_tar, write_zip
 from PIL import Image
@@ -214,11 +214,16 @@ FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChec
 
 @FEW
 @given(LISTINGS)
+@example({"labels": [(name, None if i == 0 else 0) for i, name in enumerate(SMALL)]})
 def test_any_json_as_labels(tmp_path: Path, content: object) -> None:
     root = write_folder(tmp_path / "set", SMALL | {"dataset.json": json.dumps(content).encode()})
     d = attempt(tmp_path, root)
     if d is not None and d.labels is not None:
-        assert d.labels.min() >= 0
+        assert isinstance(content, dict)
+        told = dict(content["labels"])
+        unknown = sum(told[name] is None for name in SMALL)
+        assert (d.labels == -1).sum() == unknown, "unknown is what the listing calls null, and nothing else"
+        assert d.labels.min() >= (-1 if unknown else 0)
         assert d.labels.max() < len(d.label_names)
         assert len(d.labels) == len(d)
 
