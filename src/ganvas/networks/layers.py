@@ -54,6 +54,11 @@ def batches_apart(n: int) -> Iterator[None]:
         _batches.reset(token)
 
 
+def apart() -> int:
+    """How many batches a network's input is, one after the other, whose statistics do not mix."""
+    return _batches.get()
+
+
 def once_a_loss(key: Hashable, make: Callable[[], Tensor]) -> Tensor:
     """What `make` gives, made once for all passes of the loss being taken, in which no weight changes.
 
@@ -79,8 +84,8 @@ class BatchNorm(nn.BatchNorm2d):
     def forward(self, input: Tensor) -> Tensor:
         if not self.training and (here := _at_test.get()) and here.statistics and input.dim() == 4:
             return each_image_normalised(input, self.weight, self.bias, self.eps)
-        if self.training and _batches.get() > 1:
-            return torch.cat([self._one_batch(part) for part in input.chunk(_batches.get())])
+        if self.training and apart() > 1:
+            return torch.cat([self._one_batch(part) for part in input.chunk(apart())])
         return self._one_batch(input)
 
     def _one_batch(self, input: Tensor) -> Tensor:
