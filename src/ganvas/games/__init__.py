@@ -64,6 +64,9 @@ _TABLE = (
          " (arXiv:1703.10593)", "ganvas.games.cyclegan:CycleGAN"),
     Card("began", 2017, "an autoencoder against a decoder, balanced by a controller; latents are descriptors", "images",
          "Berthelot, Schumm, Metz, BEGAN: Boundary Equilibrium GAN (arXiv:1703.10717)", "ganvas.games.began:BEGAN"),
+    Card("progan", 2018, "both networks grow from 4×4 up, layers faded in; equalised learning rate", "images",
+         "Karras et al., Progressive Growing of GANs for Improved Quality, Stability, and Variation"
+         " (arXiv:1710.10196)", "ganvas.games.progan:ProGAN"),
     Card("sngan", 2018, "weights divided by their largest singular value bound the critic; projection, attention",
          "images", "Miyato et al., Spectral Normalization for GANs (arXiv:1802.05957)", "ganvas.games.sngan:SNGAN"),
     Card("biggan", 2018, "large, class-conditional, latents at every block; truncation trades variety for fidelity",
