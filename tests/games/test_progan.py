@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from worlds_apart import IMAGES, Patterns, difference, played, session, state, tiny
@@ -51,7 +53,7 @@ def test_a_generator_grows_without_a_jump(level):
     torch.testing.assert_close(between, 0.7 * doubled(before) + 0.3 * after)
     g.grow(level, 1 - 1e-12)
     torch.testing.assert_close(g(z), after)
-    assert float((after - doubled(before)).abs().max()) > 0.1
+    assert float((after - doubled(before)).detach().abs().max()) > 0.1
 
 
 @float64
@@ -68,7 +70,7 @@ def test_a_discriminator_grows_without_a_jump(level, blur):
     almost = d(x)
     d.grow(level, 1.0)
     torch.testing.assert_close(d(x), almost)
-    assert float((d(x) - before).abs().max()) > 1e-3
+    assert float((d(x) - before).detach().abs().max()) > 1e-3
 
 
 @float64
@@ -98,9 +100,9 @@ def test_stages_of_the_paper():
 def test_a_schedule_that_scales_grows_over_its_first_half():
     for kimg in (1.0, 200.0):
         growth = Growth(4, 32)
-        half = [growth.at(Progress(int(kimg * 1000 * t / 24), kimg)) for t in range(12)]
+        half = [growth.at(Progress(math.ceil(kimg * 1000 * t / 24), kimg)) for t in range(12)]
         assert [level for level, _ in half] == [0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3]
-        assert [a for _, a in half] == pytest.approx([1, 1, 0, 0.5, 1, 1] + [0, 0.5, 1, 1] + [0, 0.5], abs=0.01)
+        assert [a for _, a in half] == pytest.approx([1, 1, 0, 0.5, 1, 1, 0, 0.5, 1, 1, 0, 0.5], abs=0.01)
         assert growth.at(Progress(int(kimg * 500), kimg)) == (3, 1.0)
     assert Growth(16, 16).at(Progress(0, 1.0)) == (2, 1.0)
     assert Growth(16, 16, 5.0).at(Progress(0, 1.0)) == (2, 1.0)
@@ -134,7 +136,7 @@ def test_batches_rates_and_optimizers_follow_the_stage():
     assert [s[3] for s in seen[:7]] == [16, 32, 40, 48, 56, 64, 72]
     assert [s[4] for s in seen[:3]] == [1e-3, 1e-3, 2e-3]
     assert fresh[:7] == [{1}, {2}, {1}, {2}, {3}, {4}, {1}], "Adam begins anew where fading begins and ends"
-    assert seen[-1][:3] == (2, True, 4)
+    assert {s[:3] for s in seen if s[0] == 2} == {(2, True, 4), (2, False, 4)}
     assert int(game.players["G"].ema.level) == 2
 
 

@@ -50,7 +50,6 @@ class Wasserstein(GrowingGame):
 
     def __init__(self, config: Any, data: DataSpec):
         super().__init__(config, data)
-        self.lipschitz = config.gp_target
         self.turns = [Turn(("D",), self.critic), Turn(("G",), self.generator)]
 
     def critic(self, b: Batch) -> tuple[Tensor, Aux]:

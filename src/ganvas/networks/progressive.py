@@ -34,6 +34,19 @@ class DownConv(updown.Halving, Conv):
     """A convolution, then 2×2 mean pooling: [B, C, H, W] → [B, C', H/2, W/2]."""
 
 
+class ToRGB(Conv):
+    """Features to colours, pixel by pixel: [B, C, H, W] → [B, colours, H, W].
+
+    A product of matrices: a convolution's sums would depend, in their last bits, on how many samples are made at once.
+    """
+
+    def __init__(self, c: int, colours: int):
+        super().__init__(c, colours, 1, gain=1.0)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input.permute(0, 2, 3, 1), self.kernel().flatten(1), self.bias).permute(0, 3, 1, 2)
+
+
 def leaky(x: Tensor) -> Tensor:
     return F.leaky_relu(x, LEAK)
 
@@ -116,7 +129,7 @@ class Generator(Growing):
         super().__init__(levels, start)
         c = channels(width, base, levels)
         self.blocks = nn.ModuleList([Foot(z_dim, c[0]), *(Block(a, b) for a, b in pairwise(c))])
-        self.to_rgb = nn.ModuleList(Conv(k, colours, 1, gain=1.0) for k in c)
+        self.to_rgb = nn.ModuleList(ToRGB(k, colours) for k in c)
 
     def forward(self, z: Tensor) -> Tensor:
         level, fading = self.stage()
