@@ -236,6 +236,11 @@ PAPERS = {
                "d_steps": 2, "attention": 64, "norm_g": "batch", "embedding": 128, "hierarchical": True,
                "init": "orthogonal", "ortho": 1e-4, "opt_g.lr": 5e-5, "opt_g.beta1": 0.0, "opt_g.beta2": 0.999,
                "opt_d.lr": 2e-4, "opt_d.beta1": 0.0, "opt_d.beta2": 0.999},
+    "stylegan": {"batch": 32, "z_dim": 512, "w_dim": 512, "width": 512, "base": 8192, "start": 8, "mapping": 8,
+                 "mixing": 0.9, "w_beta": 0.995, "loss": "non-saturating", "r1_gamma": 10.0, "gp_weight": 10.0,
+                 "drift": 1e-3, "condition": "none", "blur": True, "styles": True, "constant": True, "noise": True,
+                 "opt_g.lr": 1e-3, "opt_g.beta1": 0.0, "opt_g.beta2": 0.99, "opt_d.lr": 1e-3,
+                 "lr_at": "128:0.0015,256:0.002,512:0.003,1024:0.003"},
 }  # fmt: skip
 COUNTS = {"dcgan": 36.6e6, "wgan-gp": 36.6e6, "began": 17.2e6}  # of G and D at 64×64×3, Tables 1 and 2 of the blog
 

@@ -73,6 +73,9 @@ _TABLE = (
          "images",
          "Brock et al., Large Scale GAN Training for High Fidelity Natural Image Synthesis (arXiv:1809.11096)",
          "ganvas.games.biggan:BigGAN"),
+    Card("stylegan", 2019, "a mapping network's styles steer every layer; noise, mixing; grows as progan", "images",
+         "Karras, Laine, Aila, A Style-Based Generator Architecture for GANs (arXiv:1812.04948)",
+         "ganvas.games.stylegan:StyleGAN"),
 )  # fmt: skip
 
 _cards: dict[str, Card] = {card.name: card for card in _TABLE}
