@@ -226,6 +226,9 @@ PAPERS = {
              "opt_g.lr": 5e-5},
     "wgan-gp": {"batch": 128, "gp_weight": 10.0, "critic_steps": 5, "norm_d": "layer", "norm_g": "batch", "z_dim": 128,
                 "opt_d.lr": 1e-4, "opt_d.beta1": 0.0, "opt_d.beta2": 0.9, "opt_g.lr": 1e-4},
+    "progan": {"batch": 16, "z_dim": 512, "width": 512, "base": 8192, "start": 4, "gp_weight": 10.0, "gp_target": 1.0,
+               "drift": 1e-3, "opt_g.lr": 1e-3, "opt_g.beta1": 0.0, "opt_g.beta2": 0.99, "opt_g.eps": 1e-8,
+               "opt_d.lr": 1e-3, "opt_d.beta1": 0.0, "opt_d.beta2": 0.99},
     "sngan": {"batch": 64, "z_dim": 128, "prior": "normal", "width": 64, "condition": "none", "loss": "hinge",
               "d_steps": 5, "attention": 0, "norm_g": "batch", "spectral_g": False, "opt_g.lr": 2e-4,
               "opt_g.beta1": 0.0, "opt_g.beta2": 0.9, "opt_d.lr": 2e-4, "opt_d.beta1": 0.0, "opt_d.beta2": 0.9},
@@ -233,6 +236,11 @@ PAPERS = {
                "d_steps": 2, "attention": 64, "norm_g": "batch", "embedding": 128, "hierarchical": True,
                "init": "orthogonal", "ortho": 1e-4, "opt_g.lr": 5e-5, "opt_g.beta1": 0.0, "opt_g.beta2": 0.999,
                "opt_d.lr": 2e-4, "opt_d.beta1": 0.0, "opt_d.beta2": 0.999},
+    "stylegan": {"batch": 32, "z_dim": 512, "w_dim": 512, "width": 512, "base": 8192, "start": 8, "mapping": 8,
+                 "mixing": 0.9, "w_beta": 0.995, "loss": "non-saturating", "r1_gamma": 10.0, "gp_weight": 10.0,
+                 "drift": 1e-3, "condition": "none", "blur": True, "styles": True, "constant": True, "noise": True,
+                 "opt_g.lr": 1e-3, "opt_g.beta1": 0.0, "opt_g.beta2": 0.99, "opt_d.lr": 1e-3,
+                 "lr_at": "128:0.0015,256:0.002,512:0.003,1024:0.003"},
 }  # fmt: skip
 COUNTS = {"dcgan": 36.6e6, "wgan-gp": 36.6e6, "began": 17.2e6}  # of G and D at 64×64×3, Tables 1 and 2 of the blog
 
@@ -281,8 +289,8 @@ def test_8_what_is_saved_samples_the_same_and_runs_no_code(name, spec, tmp_path,
     loaded.eval()
     from ganvas.engine import averaged
 
+    table.seat(loaded)  # in the same memory format, as sums round otherwise in another
     if isinstance(game, Translates):
-        table.seat(loaded)  # in the same memory format, as convolutions round otherwise in another
         images = Patterns(spec).batch(0, 0, 8)
         for way in game.directions:
             x = images[way[0]]

@@ -136,7 +136,7 @@ def lively(name: str, spec: DataSpec) -> dict[str, Any]:
     known = games.find(name).Config.__dataclass_fields__
     augmented = {"diffaugment": "color,translation,cutout"} if spec.is_image else {}
     told = {"condition": "auto"} if spec.classes else {}
-    switches = {"dropout": 0.5, "attention": 8, "spectral_g": True}
+    switches = {"dropout": 0.5, "attention": 8, "spectral_g": True, "phase_kimg": 0.01}
     if games.find(name).task != "images":
         switches = {"dropout": "paper"}
     return {k: v for k, v in (NOISY | switches | augmented | told).items() if k in known}

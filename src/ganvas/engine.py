@@ -66,20 +66,21 @@ class Session:
     """The table a game is played on: device, precision, processes, clock, and what the turns reported lately."""
 
     def __init__(self, settings: Settings, device: torch.device, clock: Clock | None = None, *, images: bool = True):
-        world = processes.world_size()
-        if settings.batch % (world * settings.accumulate):
-            raise UserError(
-                f"--batch {settings.batch} cannot be split evenly over {world} process(es) × {settings.accumulate} "
-                f"micro-batch(es); give a multiple of {world * settings.accumulate}."
-            )
+        demand_even(settings, settings.batch)
         self.settings, self.device, self.clock = settings, device, clock or Clock()
         self.precision = choose(settings.precision, device, worthwhile=images)
         self.meter = Meter()
         self.stop = False
-        share = settings.batch // world
-        self.rows = (processes.rank() * share, (processes.rank() + 1) * share)
+        self.batch = settings.batch
+        """Images a turn takes now, over all processes."""
         self._compiled: dict[Turn, Any] = {}
         self._nimg_before = self.clock.nimg
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """Our rows of the global batch: from, to."""
+        share = self.batch // processes.world_size()
+        return processes.rank() * share, (processes.rank() + 1) * share
 
     @property
     def progress(self) -> Progress:
@@ -90,6 +91,8 @@ class Session:
         """Moves the game, and its averages, to our device and into the memory format that suits it."""
         names = [t.name for t in game.turns]
         assert len(set(names)) == len(names), f"two turns share a name, and so their random numbers: {names}"
+        for batch in game.batches(game.config, game.data):
+            demand_even(self.settings, batch)
         wanted = self.settings.memory_format
         nhwc = (best_layout(game, self.device) if wanted == "auto" else wanted) == "nhwc"
         for module in [game, *(p.ema for p in game.players.values() if p.ema is not None)]:
@@ -99,14 +102,14 @@ class Session:
     def draw(self, data: Data) -> Batch:
         """The next reals: our rows of the global batch. Advances the cursor."""
         batch = Batch(data.batch(self.clock.nimg, *self.rows))
-        self.clock.nimg += self.settings.batch
+        self.clock.nimg += self.batch
         return batch
 
     def split(self, batch: Batch, turn: Turn, repeat: int) -> list[Batch]:
         """The micro-batches of a turn, each with its own rows of the turn's random numbers."""
         start, stop = self.rows
         key = (self.settings.seed, self.clock.round, turn.name, repeat)
-        batch.chance = rng.Chance(*key, start=start, stop=stop, total=self.settings.batch, device=self.device)
+        batch.chance = rng.Chance(*key, start=start, stop=stop, total=self.batch, device=self.device)
         m = (stop - start) // self.settings.accumulate
         return [batch.part(i * m, (i + 1) * m) for i in range(self.settings.accumulate)]
 
@@ -135,10 +138,21 @@ class Session:
 
     def begin(self, game: Game) -> None:
         self._nimg_before = self.clock.nimg
+        self.batch = game.batch_at(self.progress) or self.settings.batch
         game.begin(self.progress)
         factor = lr_factor(self.settings.lr_schedule, self.progress, self.settings.lr_warmup_kimg)
         for p in game.players.values():
             set_learning_rate(p, factor)
+
+
+def demand_even(settings: Settings, batch: int) -> None:
+    """A `UserError` where a batch cannot be split evenly over processes and micro-batches."""
+    parts = processes.world_size() * settings.accumulate
+    if batch % parts:
+        raise UserError(
+            f"--batch {batch} cannot be split evenly over {processes.world_size()} process(es) × "
+            f"{settings.accumulate} micro-batch(es); give a multiple of {parts}."
+        )
 
 
 def best_layout(game: Game | type[Game], device: torch.device) -> str:
@@ -271,7 +285,7 @@ def reestimate(game: Game, data: Data, session: Session, batches: int = 16) -> N
             m.train()
         rehearsal = Turn((), game.rehearse)  # type: ignore[arg-type]
         for i in range(batches):
-            batch = Batch(data.batch(i * session.settings.batch, *session.rows))
+            batch = Batch(data.batch(i * session.batch, *session.rows))
             for micro in session.split(batch, rehearsal, i):
                 with micro.chance:
                     game.rehearse(micro)

@@ -231,6 +231,18 @@ class Game(nn.Module):
         """Settings of the engine that belong to the system's recipe, where nobody asks for others."""
         return {}
 
+    @classmethod
+    def batches(cls, config: Any, data: DataSpec) -> tuple[int, ...]:
+        """Every number of images that a turn may take (`batch_at`)."""
+        return (config.batch,)
+
+    def batch_at(self, progress: Progress) -> int:
+        """How many images a turn takes in the round that begins, over all processes; 0 = those of the settings.
+
+        A pure function of progress, as everything is that a resumed run must find again.
+        """
+        return 0
+
     def begin(self, progress: Progress) -> None:
         """Called before a round: stage, alpha, carries, scheduled strengths."""
 

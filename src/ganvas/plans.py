@@ -80,7 +80,7 @@ def plan(request: Request) -> Plan:
     dataset = load(request, lambda native: cls.size_for(native, draft), cls.task)
     game_config = config.replace(_preset(cls, request, dataset), own, request.game)
     cls.check(game_config, dataset.spec)
-    demand_enough(dataset, game_config.batch)
+    demand_enough(dataset, max(cls.batches(game_config, dataset.spec)))
     demand_classes(dataset, game_config)
     judged = judged_on(request.data, request.reading, dataset, request.metrics)
     demand_metrics(cls, request.metrics, request.terms, judged, device)

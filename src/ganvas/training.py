@@ -132,7 +132,7 @@ def _go_on(path: Path | str, kimg: float | None, device: torch.device, held: Exi
         settings = config.check(replace(settings, kimg=kimg), "train")
     game_config = run.game_config()
     dataset = _same_data(run)
-    demand_enough(dataset, game_config.batch)
+    demand_enough(dataset, max(games.find(run.game_name).batches(game_config, dataset.spec)))
     wanted, terms = tuple(run.config["metrics"]), run.config.get("terms", {})
     judged = judged_on(run.config["data"]["names"], run.reading, dataset, wanted)
     demand_metrics(games.find(run.game_name), wanted, terms, judged, device)

@@ -64,12 +64,18 @@ _TABLE = (
          " (arXiv:1703.10593)", "ganvas.games.cyclegan:CycleGAN"),
     Card("began", 2017, "an autoencoder against a decoder, balanced by a controller; latents are descriptors", "images",
          "Berthelot, Schumm, Metz, BEGAN: Boundary Equilibrium GAN (arXiv:1703.10717)", "ganvas.games.began:BEGAN"),
+    Card("progan", 2018, "both networks grow from 4×4 up, layers faded in; equalised learning rate", "images",
+         "Karras et al., Progressive Growing of GANs for Improved Quality, Stability, and Variation"
+         " (arXiv:1710.10196)", "ganvas.games.progan:ProGAN"),
     Card("sngan", 2018, "weights divided by their largest singular value bound the critic; projection, attention",
          "images", "Miyato et al., Spectral Normalization for GANs (arXiv:1802.05957)", "ganvas.games.sngan:SNGAN"),
     Card("biggan", 2018, "large, class-conditional, latents at every block; truncation trades variety for fidelity",
          "images",
          "Brock et al., Large Scale GAN Training for High Fidelity Natural Image Synthesis (arXiv:1809.11096)",
          "ganvas.games.biggan:BigGAN"),
+    Card("stylegan", 2019, "a mapping network's styles steer every layer; noise, mixing; grows as progan", "images",
+         "Karras, Laine, Aila, A Style-Based Generator Architecture for GANs (arXiv:1812.04948)",
+         "ganvas.games.stylegan:StyleGAN"),
 )  # fmt: skip
 
 _cards: dict[str, Card] = {card.name: card for card in _TABLE}

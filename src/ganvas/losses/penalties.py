@@ -40,6 +40,17 @@ def gradient_penalty(
         return (gradient.flatten(1).norm(dim=1) - target).square().mean()
 
 
+@torch.compiler.disable
+def zero_centred(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """E ‖∇ D(x)‖² at samples x [B, ...]: R1 on reals, R2 on fakes (Mescheder et al. 2018, Eqs. 9 and 10, without γ/2).
+
+    `critic` maps samples to scores [B] or [B, 1]. Where its outputs depend on other samples, as through a minibatch
+    standard deviation, the gradient is that of all outputs together.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        return input_gradient(critic, precise(x)).square().flatten(1).sum(1).mean()
+
+
 def orthogonality(weights: Iterable[Tensor]) -> Tensor:
     """Σ ‖W Wᵀ ⊙ (1 − I)‖²_F over weights [out, ...]: 0 where all filters of each are at right angles.
 

@@ -7,6 +7,8 @@ is taken where the image is small.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -27,23 +29,31 @@ def halved(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 2)
 
 
-class UpConv(Conv):
-    """Nearest-neighbour doubling, then a convolution of 3×3 or 1×1: [B, C, H, W] → [B, C', 2H, 2W]."""
+class Doubling:
+    """What doubles before it convolves, of convolutions that have a `kernel` made once a loss."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self: Any, input: Tensor) -> Tensor:
         if self.kernel_size == (1, 1):
-            return doubled(super().forward(input))
+            return doubled(super().forward(input))  # type: ignore[misc]
         if min(input.shape[2:]) < WORTH:
-            return super().forward(doubled(input))
+            return super().forward(doubled(input))  # type: ignore[misc]
         return F.conv_transpose2d(input, self.kernel(summed), self.bias, stride=2, padding=1)
 
 
-class DownConv(Conv):
-    """A convolution of 3×3 or 1×1, then 2×2 mean pooling: [B, C, H, W] → [B, C', H/2, W/2], of even sides."""
+class Halving:
+    """What convolves and then halves."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self: Any, input: Tensor) -> Tensor:
         if self.kernel_size == (1, 1):
-            return super().forward(halved(input))
+            return super().forward(halved(input))  # type: ignore[misc]
         if min(input.shape[2:]) < 2 * WORTH:
-            return halved(super().forward(input))
+            return halved(super().forward(input))  # type: ignore[misc]
         return F.conv2d(input, self.kernel(averaged), self.bias, stride=2, padding=1)
+
+
+class UpConv(Doubling, Conv):
+    """Nearest-neighbour doubling, then a convolution of 3×3 or 1×1: [B, C, H, W] → [B, C', 2H, 2W]."""
+
+
+class DownConv(Halving, Conv):
+    """A convolution of 3×3 or 1×1, then 2×2 mean pooling: [B, C, H, W] → [B, C', H/2, W/2], of even sides."""
