@@ -233,6 +233,11 @@ PAPERS = {
                "d_steps": 2, "attention": 64, "norm_g": "batch", "embedding": 128, "hierarchical": True,
                "init": "orthogonal", "ortho": 1e-4, "opt_g.lr": 5e-5, "opt_g.beta1": 0.0, "opt_g.beta2": 0.999,
                "opt_d.lr": 2e-4, "opt_d.beta1": 0.0, "opt_d.beta2": 0.999},
+    "stylegan2": {"batch": 32, "z_dim": 512, "w_dim": 512, "mapping_layers": 8, "channel_base": 32768,
+                  "channel_max": 512, "condition": "none", "residual_d": True, "stddev_group": 4, "mixing": 0.9,
+                  "r1_gamma": 10.0, "r1_every": 16, "path_weight": 2.0, "path_every": 4, "path_decay": 0.01,
+                  "w_beta": 0.995, "opt_g.lr": 2e-3, "opt_g.beta1": 0.0, "opt_g.beta2": 0.99, "opt_g.eps": 1e-8,
+                  "opt_d.lr": 2e-3, "opt_d.beta1": 0.0, "opt_d.beta2": 0.99, "opt_d.eps": 1e-8},
 }  # fmt: skip
 COUNTS = {"dcgan": 36.6e6, "wgan-gp": 36.6e6, "began": 17.2e6}  # of G and D at 64×64×3, Tables 1 and 2 of the blog
 

@@ -70,6 +70,9 @@ _TABLE = (
          "images",
          "Brock et al., Large Scale GAN Training for High Fidelity Natural Image Synthesis (arXiv:1809.11096)",
          "ganvas.games.biggan:BigGAN"),
+    Card("stylegan2", 2020, "styles modulate the generator's convolutions; R1 and path lengths as lazy turns", "images",
+         "Karras et al., Analyzing and Improving the Image Quality of StyleGAN (arXiv:1912.04958)",
+         "ganvas.games.stylegan2:StyleGAN2"),
 )  # fmt: skip
 
 _cards: dict[str, Card] = {card.name: card for card in _TABLE}
