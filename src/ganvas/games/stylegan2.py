@@ -22,7 +22,7 @@ The authors' code takes the gradient through a, too, whose share in it is 0.01; 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -42,8 +42,8 @@ from ganvas.priors import Prior
 
 PAPER = "Karras et al. 2020 (StyleGAN2), configuration F"
 ADA = "Karras et al. 2020 (StyleGAN2-ADA)"
-CHUNK = 64
-"""Samples made in one go."""
+CHUNK = 8
+"""Samples made in one go: always as many, as matrix products of other heights round otherwise."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class StyleGAN2(TwoPlayer):
     @torch.no_grad()
     def w(self, z: Tensor, labels: Any = None, truncation: float = 1.0) -> Tensor:
         """Styles [n, w_dim] of latents [n, z_dim] and of what `labels` ask for, drawn towards their mean."""
-        w = self.G.mapping(z, *self.asked(labels, len(z)))
+        w = in_chunks(self.G.mapping, [z, *self.asked(labels, len(z))])
         return w if truncation == 1 else torch.lerp(self.G.mapping.w_mean, w, truncation)
 
     @torch.no_grad()
@@ -214,18 +214,16 @@ class StyleGAN2(TwoPlayer):
 
         `noise` is the same in all of them ("const"), a function of (`seed`, an image's index) ("random"), or absent.
         """
-        sides = self.G.noise_shapes
         if noise == "random":
             fields = [
                 Prior(h * v).numbered(len(w), f"noise {i}", seed, w.device).view(-1, 1, h, v)
-                for i, (h, v) in enumerate(sides)
+                for i, (h, v) in enumerate(self.G.noise_shapes)
             ]
-            parts: Any = zip(*(f.split(CHUNK) for f in fields), strict=True)
+            images = in_chunks(lambda v, *n: self.G.synthesis(v, n), [w, *fields])
         else:
-            fixed = self.G.constant_noise() if noise == "const" else [None] * len(sides)
-            parts = (fixed for _ in range(0, len(w), CHUNK))
-        images = [self.G.synthesis(some, with_these) for some, with_these in zip(w.split(CHUNK), parts, strict=True)]
-        return torch.cat(images).float().contiguous().clamp(-1, 1)
+            same = self.G.constant_noise() if noise == "const" else [None] * len(self.G.noise_shapes)
+            images = in_chunks(lambda v: self.G.synthesis(v, same), [w])
+        return images.float().contiguous().clamp(-1, 1)
 
     def generate(self, z: Tensor, labels: Any = None) -> Tensor:
         return self.synthesize(self.w(z, labels))
@@ -277,3 +275,13 @@ class StyleGAN2(TwoPlayer):
     @classmethod
     def engine_defaults(cls, data: DataSpec) -> Mapping[str, Any]:
         return {"ema_halflife_kimg": cls.defaults(data).batch * 10 / 32, "ema_rampup": 0.05}
+
+
+def in_chunks(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Tensor:
+    """What `function` makes of the rows of its inputs, so many at a time, the last filled up with zeros."""
+    n = len(inputs[0])
+    if not n:
+        return function(*(x.new_zeros(CHUNK, *x.shape[1:]) for x in inputs))[:0]
+    parts = zip(*(x.split(CHUNK) for x in inputs), strict=True)
+    whole = ([torch.cat([x, x.new_zeros(CHUNK - len(x), *x.shape[1:])]) for x in part] for part in parts)
+    return torch.cat([function(*part) for part in whole])[:n]

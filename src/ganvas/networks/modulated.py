@@ -57,7 +57,7 @@ class ModulatedConv(Equalized):
         """d [B, C'] of s [B, C], in full precision."""
 
         def make() -> Tensor:
-            return (self.weight * self.scale).square().sum((2, 3)).T
+            return (self.weight * self.scale).square().contiguous().sum((2, 3)).T  # in one order, however the weight lies
 
         with full_precision(s.device.type):
             energy = once_a_loss((id(self), "energy", torch.is_grad_enabled()), make)

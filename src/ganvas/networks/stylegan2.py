@@ -146,7 +146,9 @@ class Generator(nn.Module):
         """
         w = w if w.dim() == 3 else w[:, None].expand(-1, self.layers, -1)
         styles = w.unbind(1)
-        x = self.convs[0](self.constant.expand(len(w), -1, -1, -1), styles[0], noise[0])
+        # in one memory format, whatever the weights lie in, so that a loaded network rounds as the trained one did
+        x = self.constant.expand(len(w), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        x = self.convs[0](x, styles[0], noise[0])
         image = self.to_image[0](x, styles[1])
         for i, show in enumerate(self.to_image):
             if i:
