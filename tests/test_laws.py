@@ -241,6 +241,11 @@ PAPERS = {
                  "drift": 1e-3, "condition": "none", "blur": True, "styles": True, "constant": True, "noise": True,
                  "opt_g.lr": 1e-3, "opt_g.beta1": 0.0, "opt_g.beta2": 0.99, "opt_d.lr": 1e-3,
                  "lr_at": "128:0.0015,256:0.002,512:0.003,1024:0.003"},
+    "stylegan2": {"batch": 32, "z_dim": 512, "w_dim": 512, "mapping_layers": 8, "channel_base": 32768,
+                  "channel_max": 512, "condition": "none", "residual_d": True, "stddev_group": 4, "mixing": 0.9,
+                  "r1_gamma": 10.0, "r1_every": 16, "path_weight": 2.0, "path_every": 4, "path_decay": 0.01,
+                  "w_beta": 0.995, "opt_g.lr": 2e-3, "opt_g.beta1": 0.0, "opt_g.beta2": 0.99, "opt_g.eps": 1e-8,
+                  "opt_d.lr": 2e-3, "opt_d.beta1": 0.0, "opt_d.beta2": 0.99, "opt_d.eps": 1e-8},
 }  # fmt: skip
 COUNTS = {"dcgan": 36.6e6, "wgan-gp": 36.6e6, "began": 17.2e6}  # of G and D at 64×64×3, Tables 1 and 2 of the blog
 

@@ -183,6 +183,8 @@ class Game(nn.Module):
 
     Config: ClassVar[type]
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    preset_settings: ClassVar[dict[str, dict[str, Any]]] = {}
+    """Settings of the engine that belong to a preset, where nobody asks for others."""
     memory_format: ClassVar[str] = "nhwc"
     """Which memory format measures better for this game's networks on a CPU: "nhwc" (channels last) or "nchw"."""
     name: ClassVar[str] = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -24,6 +24,14 @@ class Optimizer:
     eps: float = setting(1e-8, "what Adam adds to the root of the mean squared gradient", above=0)
     momentum: float = setting(0.0, "SGD's and RMSProp's momentum", low=0, high=0.9999)
     weight_decay: float = setting(0.0, "L2 penalty on the weights", low=0)
+
+    def lazy(self, every: int) -> Optimizer:
+        """Corrected for a regulariser that moves the same player once more every so many rounds.
+
+        With c = k / (k + 1): lr · c, β ** c, so that k + 1 steps go as far as k would (Karras et al. 2020, §3.1).
+        """
+        c = every / (every + 1)
+        return replace(self, lr=self.lr * c, beta1=self.beta1**c, beta2=self.beta2**c)
 
     def build(self, net: nn.Module) -> torch.optim.Optimizer:
         """The optimizer of the network's parameters, fused where PyTorch can."""

@@ -76,6 +76,9 @@ _TABLE = (
     Card("stylegan", 2019, "a mapping network's styles steer every layer; noise, mixing; grows as progan", "images",
          "Karras, Laine, Aila, A Style-Based Generator Architecture for GANs (arXiv:1812.04948)",
          "ganvas.games.stylegan:StyleGAN"),
+    Card("stylegan2", 2020, "styles modulate the generator's convolutions; R1 and path lengths as lazy turns", "images",
+         "Karras et al., Analyzing and Improving the Image Quality of StyleGAN (arXiv:1912.04958)",
+         "ganvas.games.stylegan2:StyleGAN2"),
 )  # fmt: skip
 
 _cards: dict[str, Card] = {card.name: card for card in _TABLE}

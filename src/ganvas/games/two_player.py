@@ -138,12 +138,17 @@ class TwoPlayer(FromLatents, Game):
         self.prior = Prior(c.z_dim, c.prior)
         self.meet(config, data)
         self.G, self.D = self.networks(config, data)
+        opt_g, opt_d = self.optimizers(c)
         self.players = {
-            "G": self.player(self.G, c.opt_g.build(self.G), averaged=True),
-            "D": self.player(self.D, c.opt_d.build(self.D)),
+            "G": self.player(self.G, opt_g.build(self.G), averaged=True),
+            "D": self.player(self.D, opt_d.build(self.D)),
         }
         self.augmentations = diffaugment.policy(c.diffaugment)
         self.register_buffer("noise_std", torch.tensor(float(c.instance_noise)))
+
+    def optimizers(self, c: Any) -> tuple[Optimizer, Optimizer]:
+        """The optimizers of G and D, as they are built."""
+        return c.opt_g, c.opt_d
 
     def networks(self, c: Any, data: DataSpec) -> tuple[nn.Module, nn.Module]:
         """The two networks of the configuration, initialised."""

@@ -67,3 +67,26 @@ def orthogonality(weights: Iterable[Tensor]) -> Tensor:
             else:
                 found.append((w.T @ w).square().sum() - w.square().sum(1).square().sum())
     return torch.stack(found).sum()
+
+
+@torch.compiler.disable
+def zero_centred(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """E ‖∇ D(x)‖² at samples x [B, ...]: R1 on reals, R2 on fakes (Mescheder et al. 2018, Eqs. 9 and 10, without γ/2).
+
+    `critic` maps samples to scores [B] or [B, 1]. Where its outputs depend on other samples, as through a minibatch
+    standard deviation, the gradient is that of all outputs together.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        return input_gradient(critic, precise(x)).square().flatten(1).sum(1).mean()
+
+
+@torch.compiler.disable
+def path_lengths(synthesis: Callable[[Tensor], Tensor], w: Tensor, y: Tensor) -> Tensor:
+    """[B]: ‖J_wᵀ y‖₂ of images g(w) at styles w [B, layers, w_dim] (Karras et al. 2020, Eq. 4), differentiable again.
+
+    The norm is the root of the mean over layers, as one w for all of them has, for normal y [B, C, H, W], whose
+    deviation is 1/√(H W), so that lengths do not depend on the number of pixels.
+    """
+    with torch.autocast(w.device.type, enabled=False):
+        (jacobian,) = torch.autograd.grad((precise(synthesis(w)) * y).sum(), w, create_graph=True)
+        return jacobian.square().sum(2).mean(1).sqrt()

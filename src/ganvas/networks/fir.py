@@ -58,3 +58,14 @@ def downsampled(x: Tensor, taps: Sequence[float] = (1, 3, 3, 1)) -> Tensor:
     """[B, C, H/2, W/2] of even sides: filtered, every second pixel taken."""
     n = len(taps)
     return upfirdn(x, normalised(taps), down=2, pad=((n - 1) // 2, (n - 2) // 2))
+
+
+def filtered(x: Tensor, taps: Sequence[float] = (1, 3, 3, 1), pad: int = 0, gain: float = 1.0) -> Tensor:
+    """[B, C, H + 2 pad − n + 1, W + 2 pad − n + 1] of n taps along both sides, in one pass.
+
+    That is quicker than two for few taps and many channels, which `upfirdn` filters one side after the other.
+    """
+    precision = torch.promote_types(x.dtype, torch.float32)
+    kernel = torch.tensor(normalised(taps), dtype=precision, device=x.device).flip(0) * gain**0.5
+    c = x.shape[1]
+    return F.conv2d(x, kernel.outer(kernel).to(x.dtype).expand(c, 1, -1, -1), padding=pad, groups=c)
