@@ -70,17 +70,6 @@ def orthogonality(weights: Iterable[Tensor]) -> Tensor:
 
 
 @torch.compiler.disable
-def zero_centred(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """E ‖∇ D(x)‖² at samples x [B, ...]: R1 on reals, R2 on fakes (Mescheder et al. 2018, Eqs. 9 and 10, without γ/2).
-
-    `critic` maps samples to scores [B] or [B, 1]. Where its outputs depend on other samples, as through a minibatch
-    standard deviation, the gradient is that of all outputs together.
-    """
-    with torch.autocast(x.device.type, enabled=False):
-        return input_gradient(critic, precise(x)).square().flatten(1).sum(1).mean()
-
-
-@torch.compiler.disable
 def path_lengths(synthesis: Callable[[Tensor], Tensor], w: Tensor, y: Tensor) -> Tensor:
     """[B]: ‖J_wᵀ y‖₂ of images g(w) at styles w [B, layers, w_dim] (Karras et al. 2020, Eq. 4), differentiable again.
 
