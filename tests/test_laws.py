@@ -214,7 +214,7 @@ PAPERS = {
     "f-gan": {"loss": "alternative", "updates": "simultaneous", "k": 1, "network": "dcgan"},
     "pix2pix": {"batch": 1, "adversarial": "cgan", "l1_weight": 100.0, "network": "unet", "width": 64,
                 "dropout": "code", "norm_g": "batch", "width_d": 64, "norm_d": "batch", "test_dropout": True,
-                "test_statistics": "image",
+                "test_statistics": "auto",
                 "init_std": 0.02, "opt_g.lr": 2e-4, "opt_g.beta1": 0.5, "opt_d.lr": 2e-4, "opt_d.beta2": 0.999},
     "cyclegan": {"batch": 1, "cycle_weight": 10.0, "identity_weight": 0.5, "pool": 50, "network": "resnet", "width": 64,
                  "norm_g": "instance", "width_d": 64, "norm_d": "instance", "init_std": 0.02, "opt_g.lr": 2e-4,
