@@ -117,7 +117,7 @@ def evaluate(
 
 def _at_test(game: Translates) -> dict[str, Any]:
     """What a game that has the choice keeps of its training when it translates."""
-    config = getattr(game, "config", None)
+    config: Any = getattr(game, "config", None)
     found = {"test_dropout": config.test_dropout} if hasattr(config, "test_dropout") else {}
     return found | ({"test_statistics": game.test_statistics} if hasattr(config, "test_statistics") else {})  # type: ignore[attr-defined]
 
