@@ -14,7 +14,7 @@ is: through the minibatch's statistic a sample's gradient has a share of its gro
 
 A phase of the paper's is 800 kimg (preset `paper`, which also has its batches for large stages); by default growing
 takes half the schedule. Preset `code` is the authors' later one for a single GPU, `cifar` that of §6.5 for 32×32, and
-`narrow` has a quarter of the channels.
+`narrow` has an eighth of the channels.
 """
 
 from __future__ import annotations
