@@ -41,7 +41,7 @@ def bf16_gain(device: torch.device, side: int = 512) -> float:
         return 0.0
     if device.type == "cuda":
         return math.inf
-    exact = torch.ones(side, side)
+    exact = torch.ones(side, side, dtype=torch.float32)  # whatever the default is
     least: dict[torch.dtype, float] = {}
     for _ in range(5):
         for x in (exact, exact.bfloat16()):
