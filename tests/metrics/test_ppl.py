@@ -41,12 +41,12 @@ class Linear:
 class Styled(Linear):
     """w = 2 z, G = A w."""
 
-    name = "styled"
+    name, layers, layer_sides = "styled", 1, (4,)
 
-    def w(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+    def w(self, z: Tensor, labels: Any = None, truncation: float = 1.0) -> Tensor:
         return 2 * z
 
-    def synthesize(self, w: Tensor) -> Tensor:
+    def synthesize(self, w: Tensor, noise: Any = "const", seed: int = 0) -> Tensor:
         return super().generate(w)
 
     def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -114,6 +114,11 @@ def find(name: str) -> type[Game]:
     return _registered[name]
 
 
+def able(method: str) -> list[str]:
+    """The names of all systems whose classes have such a method, as `synthesize` those that have styles."""
+    return [name for name in names() if hasattr(find(name), method)]
+
+
 def register(name: str, *, year: int, line: str, task: str = "images", paper: str = ""):
     """A class decorator that adds a system of your own to the table, so that every command and every law knows it."""
 

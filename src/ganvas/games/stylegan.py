@@ -167,6 +167,11 @@ class StyleGAN(Wasserstein):
         """How many styles an image has."""
         return self.G.layers
 
+    @property
+    def layer_sides(self) -> tuple[int, ...]:
+        """[layers], the side of the volume that each style acts on."""
+        return tuple(4 << i // 2 for i in range(self.layers))
+
     @torch.no_grad()
     def w(self, z: Tensor, labels: Any = None, truncation: float = 1.0) -> Tensor:
         """Styles [n, w_dim] of latents [n, z_dim] and of what `labels` ask for, drawn towards their mean."""

@@ -202,6 +202,12 @@ class StyleGAN2(TwoPlayer):
         """How many styles an image has."""
         return self.G.layers
 
+    @property
+    def layer_sides(self) -> tuple[int, ...]:
+        """[layers], the longer side of the feature maps that each style acts on; the last shows the image."""
+        sides = [max(shape) for shape in self.G.noise_shapes]
+        return (*sides, sides[-1])
+
     @torch.no_grad()
     def w(self, z: Tensor, labels: Any = None, truncation: float = 1.0) -> Tensor:
         """Styles [n, w_dim] of latents [n, z_dim] and of what `labels` ask for, drawn towards their mean."""
