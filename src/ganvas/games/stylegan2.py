@@ -22,7 +22,7 @@ The authors' code takes the gradient through a, too, whose share in it is 0.01; 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ from ganvas.conditions import Condition, Kind
 from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Turn
+from ganvas.games.stylegan import in_chunks
 from ganvas.games.two_player import TwoPlayer
 from ganvas.losses import adversarial, diffaugment, precise
 from ganvas.losses.penalties import path_lengths, zero_centred
@@ -42,8 +43,6 @@ from ganvas.priors import Prior
 
 PAPER = "Karras et al. 2020 (StyleGAN2), configuration F"
 ADA = "Karras et al. 2020 (StyleGAN2-ADA)"
-CHUNK = 8
-"""Samples made in one go: always as many, as matrix products of other heights round otherwise."""
 
 
 @dataclass(frozen=True)
@@ -281,13 +280,3 @@ class StyleGAN2(TwoPlayer):
     @classmethod
     def engine_defaults(cls, data: DataSpec) -> Mapping[str, Any]:
         return {"ema_halflife_kimg": cls.defaults(data).batch * 10 / 32, "ema_rampup": 0.05}
-
-
-def in_chunks(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Tensor:
-    """What `function` makes of the rows of its inputs, so many at a time, the last filled up with zeros."""
-    n = len(inputs[0])
-    if not n:
-        return function(*(x.new_zeros(CHUNK, *x.shape[1:]) for x in inputs))[:0]
-    parts = zip(*(x.split(CHUNK) for x in inputs), strict=True)
-    whole = ([torch.cat([x, x.new_zeros(CHUNK - len(x), *x.shape[1:])]) for x in part] for part in parts)
-    return torch.cat([function(*part) for part in whole])[:n]
