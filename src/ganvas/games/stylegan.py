@@ -16,7 +16,7 @@ D has a score for each class, and the mapping sees an embedding beside the laten
 
 Presets `a` to `f` are the paper's Table 1, one step more in each: ProGAN; blurred resampling and its tuning; mapping
 and AdaIN; a constant instead of the latent; noise; mixing. `ganvas compare stylegan:a stylegan:f` trains them one after
-the other. `narrow` has a quarter of the channels.
+the other. `narrow` has an eighth of the channels and small batches.
 `paper` has its phases and batches. `--truncation` ψ draws all layers' w towards its running mean: w̄ + ψ (w − w̄).
 """
 
@@ -83,7 +83,7 @@ class StyleGAN(Wasserstein):
     Config = StyleGANConfig
     presets = {
         "tiny": {"width": 8, "base": 64, "z_dim": 8, "w_dim": 8, "mapping": 2, "batch": 16},
-        "narrow": {"width": 128, "base": 2048, "z_dim": 128, "w_dim": 128},
+        "narrow": {"batch": 8, "width": 64, "base": 1024, "z_dim": 128, "w_dim": 128},
         "paper": {"phase_kimg": 600.0, "batch_at": "8:256,16:128,32:64"},
         "a": _A,
         "b": _B,
@@ -166,6 +166,11 @@ class StyleGAN(Wasserstein):
     def layers(self) -> int:
         """How many styles an image has."""
         return self.G.layers
+
+    @property
+    def layer_sides(self) -> tuple[int, ...]:
+        """[layers], the side of the volume that each style acts on."""
+        return tuple(4 << i // 2 for i in range(self.layers))
 
     @torch.no_grad()
     def w(self, z: Tensor, labels: Any = None, truncation: float = 1.0) -> Tensor:

@@ -90,7 +90,7 @@ class StyleGAN2(TwoPlayer):
             "channel_base": 64, "channel_max": 8, "z_dim": 8, "w_dim": 8, "mapping_layers": 2, "batch": 16,
             "r1_every": 2, "path_every": 2,
         },
-        "narrow": {"channel_base": 4096, "channel_max": 128, "z_dim": 256, "w_dim": 256},
+        "narrow": {"batch": 8, "channel_base": 2048, "channel_max": 64, "z_dim": 128, "w_dim": 128, "r1_gamma": 0.1},
         "paper": {
             "batch": 32, "channel_base": 32768, "mapping_layers": 8, "r1_gamma": 10.0,
             "opt_g.lr": 2e-3, "opt_d.lr": 2e-3,
@@ -201,6 +201,12 @@ class StyleGAN2(TwoPlayer):
     def layers(self) -> int:
         """How many styles an image has."""
         return self.G.layers
+
+    @property
+    def layer_sides(self) -> tuple[int, ...]:
+        """[layers], the longer side of the feature maps that each style acts on; the last shows the image."""
+        sides = [max(shape) for shape in self.G.noise_shapes]
+        return (*sides, sides[-1])
 
     @torch.no_grad()
     def w(self, z: Tensor, labels: Any = None, truncation: float = 1.0) -> Tensor:
