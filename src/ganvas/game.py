@@ -245,6 +245,10 @@ class Game(nn.Module):
         """
         return 0
 
+    def averaging_at(self, progress: Progress) -> float:
+        """What part of the half-life of the settings the average has in the round that begins; pure, as `batch_at`."""
+        return 1.0
+
     def begin(self, progress: Progress) -> None:
         """Called before a round: stage, alpha, carries, scheduled strengths."""
 

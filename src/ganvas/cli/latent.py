@@ -154,8 +154,8 @@ class Mix:
     columns: Annotated[str, arg(metavar="N|POINTS|FILE")] = "6"
     """Whose styles are mixed in; so many images of the seed are those that come after the rows'."""
     styles: Annotated[str, arg(metavar="coarse|middle|fine|all|A-B")] = "all"
-    """Which layers' styles: coarse (of 4² and 8²), middle (16², 32²), fine (64² and more), all three below each
-    other, or layers by their numbers."""
+    """Which layers' styles: coarse (of 4² and 8²), middle (16², 32²), fine (64² and more; below 64² in proportion), all
+    three below each other, or layers by their numbers."""
     truncation: float = 1.0
     """Draws the sources' styles towards their mean: from 0 (the mean) to 1 (full variety)."""
     truncation_layers: int | None = None

@@ -16,7 +16,7 @@ D has a score for each class, and the mapping sees an embedding beside the laten
 
 Presets `a` to `f` are the paper's Table 1, one step more in each: ProGAN; blurred resampling and its tuning; mapping
 and AdaIN; a constant instead of the latent; noise; mixing. `ganvas compare stylegan:a stylegan:f` trains them one after
-the other. `narrow` has an eighth of the channels, as in `stylegan:narrow+a`.
+the other. `narrow` has an eighth of the channels and small batches, as in `stylegan:a+narrow`.
 `paper` has its phases and batches. `--truncation` ψ draws all layers' w towards its running mean: w̄ + ψ (w − w̄).
 """
 
@@ -84,7 +84,7 @@ class StyleGAN(Wasserstein):
     Config = StyleGANConfig
     presets = {
         "tiny": {"width": 8, "base": 64, "z_dim": 8, "w_dim": 8, "mapping": 2, "batch": 16},
-        "narrow": {"width": 64, "base": 1024, "z_dim": 128, "w_dim": 128},
+        "narrow": {"batch": 8, "width": 64, "base": 1024, "z_dim": 128, "w_dim": 128},
         "paper": {"phase_kimg": 600.0, "batch_at": "8:256,16:128,32:64"},
         "a": _A,
         "b": _B,

@@ -89,7 +89,7 @@ class StyleGAN2(TwoPlayer):
             "channel_base": 64, "channel_max": 8, "z_dim": 8, "w_dim": 8, "mapping_layers": 2, "batch": 16,
             "r1_every": 2, "path_every": 2,
         },
-        "narrow": {"channel_base": 2048, "channel_max": 64, "z_dim": 128, "w_dim": 128},
+        "narrow": {"batch": 8, "channel_base": 2048, "channel_max": 64, "z_dim": 128, "w_dim": 128, "r1_gamma": 0.1},
         "paper": {
             "batch": 32, "channel_base": 32768, "mapping_layers": 8, "r1_gamma": 10.0,
             "opt_g.lr": 2e-3, "opt_d.lr": 2e-3,
