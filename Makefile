@@ -33,6 +33,7 @@ bench: .venv/.ready  ## benchmarks: ratios in one run; see benchmarks/results.md
 	$(BIN)/python benchmarks/began_step.py
 	$(BIN)/python benchmarks/resnet_step.py --batch 16
 	$(BIN)/python benchmarks/translation_step.py
+	$(BIN)/python benchmarks/stylegan2_step.py
 	$(BIN)/python benchmarks/fused_adam.py
 	$(BIN)/python benchmarks/stream.py
 	$(BIN)/python benchmarks/augment.py

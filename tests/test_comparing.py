@@ -14,6 +14,7 @@ from ganvas import comparing
 from ganvas.comparing import Comparison
 from ganvas.conductor import Diverged
 from ganvas.contest import Asked, line_up
+from ganvas.data import Reading
 from ganvas.errors import UserError
 
 TINY = {"width": "8", "z_dim": "8", "batch": "32", "maxout_units": "8", "depth": "2"}
@@ -56,6 +57,49 @@ def test_a_setting_goes_to_who_has_it_and_one_with_a_name_to_that_one():
     gan, wgan = line_up(replace(ASKED, overrides={"width": "8", "k": "2", "wgan.z_dim": "3", "ema_rampup": "0"}))
     assert gan["settings"] == {"width": "8", "k": "2", "ema_rampup": "0"}
     assert wgan["settings"] == {"width": "8", "z_dim": "3", "ema_rampup": "0"}
+
+
+def test_presets_of_a_system_stand_beside_each_other():
+    asked = replace(ASKED, games=("stylegan:tiny+a", "stylegan:tiny", "stylegan", "gan"))
+    changes = {"stylegan.w_dim": "4", "width": "8", "gan.z_dim": "3"}
+    found = line_up(replace(asked, overrides=changes, sweep={"mapping": ("1", "2")}))
+    assert [c["label"] for c in found] == [
+        *(f"stylegan{p} mapping={m}" for p in (":tiny+a", ":tiny", "") for m in (1, 2)),
+        "gan",
+    ]
+    assert [(c["game"], c["preset"]) for c in found[::2]] == [
+        ("stylegan", "tiny+a"),
+        ("stylegan", "tiny"),
+        ("stylegan", None),
+        ("gan", None),
+    ]
+    assert len({c["run"] for c in found}) == 7
+    assert found[0]["settings"] == {"w_dim": "4", "width": "8", "mapping": "1"}
+    assert found[-1]["settings"] == {"width": "8", "z_dim": "3"}
+
+
+def test_a_preset_is_trained_as_it_would_be_alone(tmp_path):
+    """With the settings of the engine that belong to it, in a directory and a row of its own."""
+    few = {"batch": "16", "stddev_group": "4", "channel_base": "64", "channel_max": "8"}
+    asked = replace(
+        ASKED, games=("stylegan2:tiny", "stylegan2:cifar+tiny"), kimg=0.032, snapshots=1, overrides=few,
+        reading=Reading(size="16"),
+    )  # fmt: skip
+    record = Comparison.begin(tmp_path / "it", asked).play(quiet=True)
+    assert [(c["label"], c["state"]) for c in record["contestants"]] == [(name, "done") for name in asked.games]
+    ours, cifar = (
+        json.loads((tmp_path / "it/runs" / slug / "config.json").read_text())
+        for slug in ("stylegan2-tiny", "stylegan2-cifar-tiny")
+    )
+    assert (ours["preset"], cifar["preset"]) == ("tiny", "cifar+tiny")
+    assert cifar["settings"]["ema_halflife_kimg"] == 500 != ours["settings"]["ema_halflife_kimg"]
+    assert cifar["config"]["path_weight"] == 0 != ours["config"]["path_weight"]
+    assert cifar["config"]["mapping_layers"] == 2 and cifar["config"]["z_dim"] == 8, "the last has the last word"
+    page = (tmp_path / "it/compare.html").read_text()
+    for name in asked.games:
+        assert name in page
+    again = Comparison.begin(tmp_path / "it", asked).play(quiet=True)
+    assert again["contestants"] == record["contestants"]
 
 
 def test_the_record_tells_what_each_cost_and_reached(whole):
@@ -202,6 +246,10 @@ def test_mistakes_are_told_before_anything_is_written(tmp_path):
         ("gan", "--kimg", "0"): "above 0",
         ("gann", "--kimg", "1"): "Did you mean gan",
         ("gan", "gan", "--kimg", "1"): "named twice",
+        ("gan:tiny", "gan:tiny", "--kimg", "1"): "named twice",
+        ("gan:tinny", "gan", "--kimg", "1"): "gan has no preset 'tinny'; it has tiny",
+        ("gan:tiny+", "--kimg", "1"): "gan has no preset ''; it has tiny",
+        ("gann:tiny", "--kimg", "1"): "Did you mean gan",
         ("gan", "--kimg", "1", "--sweep", "gamma=.3"): "none of gan has a setting 'gamma'",
         ("gan", "--kimg", "1", "--sweep", "gamma"): "a field and its values",
         ("gan", "--kimg", "1", "--nonsense", "3"): "'nonsense'",

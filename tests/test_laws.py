@@ -214,11 +214,14 @@ PAPERS = {
     "f-gan": {"loss": "alternative", "updates": "simultaneous", "k": 1, "network": "dcgan"},
     "pix2pix": {"batch": 1, "adversarial": "cgan", "l1_weight": 100.0, "network": "unet", "width": 64,
                 "dropout": "code", "norm_g": "batch", "width_d": 64, "norm_d": "batch", "test_dropout": True,
-                "test_statistics": "image",
+                "test_statistics": "auto",
                 "init_std": 0.02, "opt_g.lr": 2e-4, "opt_g.beta1": 0.5, "opt_d.lr": 2e-4, "opt_d.beta2": 0.999},
     "cyclegan": {"batch": 1, "cycle_weight": 10.0, "identity_weight": 0.5, "pool": 50, "network": "resnet", "width": 64,
                  "norm_g": "instance", "width_d": 64, "norm_d": "instance", "init_std": 0.02, "opt_g.lr": 2e-4,
                  "opt_g.beta1": 0.5, "opt_d.lr": 2e-4, "opt_d.beta2": 0.999},
+    "cut": {"batch": 1, "nce_weight": 1.0, "identity_weight": 1.0, "temperature": 0.07, "patches": 256, "width_f": 256,
+            "flip": False, "network": "resnet", "width": 64, "norm_g": "instance", "width_d": 64, "norm_d": "instance",
+            "init_std": 0.02, "opt_g.lr": 2e-4, "opt_g.beta1": 0.5, "opt_g.beta2": 0.999, "opt_d.lr": 2e-4},
     "began": {"batch": 48, "z_dim": 64, "prior": "descriptors", "gamma": 0.5, "k_lr": 1e-3, "k_0": 0.0, "width": 128,
               "last": "elu", "carry_steps": 16000, "init_std": 0.02, "opt_g.kind": "adam", "opt_g.lr": 1e-4,
               "opt_g.beta1": 0.5, "opt_g.beta2": 0.999, "opt_d.lr": 1e-4, "opt_d.beta1": 0.5, "opt_d.beta2": 0.999},
@@ -246,6 +249,10 @@ PAPERS = {
                   "r1_gamma": 10.0, "r1_every": 16, "path_weight": 2.0, "path_every": 4, "path_decay": 0.01,
                   "w_beta": 0.995, "opt_g.lr": 2e-3, "opt_g.beta1": 0.0, "opt_g.beta2": 0.99, "opt_g.eps": 1e-8,
                   "opt_d.lr": 2e-3, "opt_d.beta1": 0.0, "opt_d.beta2": 0.99, "opt_d.eps": 1e-8},
+    "r3gan": {"batch": 256, "z_dim": 64, "prior": "normal", "width": 768, "base": 24576, "blocks": 2, "expansion": 2,
+              "group": 16, "condition": "none", "gamma": 150.0, "gamma_left": 0.1, "lr_left": 0.25, "beta2_end": 0.99,
+              "opt_g.kind": "adam", "opt_g.lr": 2e-4, "opt_g.beta1": 0.0, "opt_g.beta2": 0.9, "opt_g.eps": 1e-8,
+              "opt_g.weight_decay": 0.0, "opt_d.lr": 2e-4, "opt_d.beta1": 0.0, "opt_d.beta2": 0.9, "opt_d.eps": 1e-8},
 }  # fmt: skip
 COUNTS = {"dcgan": 36.6e6, "wgan-gp": 36.6e6, "began": 17.2e6}  # of G and D at 64×64×3, Tables 1 and 2 of the blog
 

@@ -17,7 +17,7 @@ from typing import Any
 from ganvas import __version__, games, memory, plans, training
 from ganvas.checkpoint import unwritten
 from ganvas.conductor import Diverged, Stopped
-from ganvas.contest import Asked, line_up
+from ganvas.contest import Asked, line_up, parted
 from ganvas.data import Stream, load
 from ganvas.engine import Session, play
 from ganvas.errors import UserError
@@ -59,7 +59,7 @@ class Comparison:
             raise UserError(f"{directory} exists already and is no comparison; give another --out.")
         contestants = line_up(asked)
         planned = [plans.plan(_request(c, asked, directory, kimg=asked.kimg or 1.0)) for c in contestants]
-        _demand_alike(planned)
+        _demand_alike({c["label"]: p.dataset.spec.shape for c, p in zip(contestants, planned, strict=True)})
         first = planned[0]
         record = {
             "format": FORMAT,
@@ -195,6 +195,7 @@ def speed(request: plans.Request) -> float:
 def _request(c: Mapping[str, Any], asked: Asked, directory: Path, kimg: float) -> plans.Request:
     return plans.Request(
         game=c["game"],
+        preset=c.get("preset"),
         data=asked.data,
         out=directory / c["run"],
         reading=asked.reading,
@@ -211,16 +212,15 @@ def _suitable(asked: Asked) -> tuple[str, ...]:
     from ganvas.metrics import default_metrics
     from ganvas.metrics.translations_asked import DEFAULT
 
-    if games.card(asked.games[0]).task != "images":
+    if games.card(parted(asked.games[0])[0]).task != "images":
         return DEFAULT[:1]  # fd, which all that translate have
     return default_metrics(load(list(asked.data), asked.reading))
 
 
-def _demand_alike(planned: list[plans.Plan]) -> None:
-    """A `UserError` where the systems would not make images of one size."""
-    shapes = {p.request.game: p.dataset.spec.shape for p in planned}
+def _demand_alike(shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """A `UserError` where contestants, by their labels, would not make images of one size."""
     if len(set(shapes.values())) > 1:
-        one, other = min(shapes, key=lambda g: shapes[g]), max(shapes, key=lambda g: shapes[g])
+        one, other = min(shapes, key=lambda name: shapes[name]), max(shapes, key=lambda name: shapes[name])
         a, b = shapes[one], shapes[other]
         raise UserError(
             f"of these data {one} makes images of {a[1]}x{a[2]} and {other} of {b[1]}x{b[2]}, which do not compare; "

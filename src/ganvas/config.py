@@ -181,11 +181,18 @@ def replace(config: C, values: Mapping[str, Any], where: str, *, checked: bool =
 
 
 def preset(config: C, of: Any, name: str) -> C:
-    """The configuration with the values of a named preset (`of.presets`, `of.name`)."""
-    if name not in of.presets:
-        has = f"it has {', '.join(of.presets)}" if of.presets else "it has none"
-        raise UserError(f"{of.name} has no preset {name!r}; {has}.")
-    return replace(config, of.presets[name], f"{of.name}, preset {name}")
+    """The configuration with the values of a named preset (`of.presets`, `of.name`), or of several, as `narrow+a`."""
+    for one in presets_in(name):
+        if one not in of.presets:
+            has = f"it has {', '.join(of.presets)}" if of.presets else "it has none"
+            raise UserError(f"{of.name} has no preset {one!r}; {has}.")
+        config = replace(config, of.presets[one], f"{of.name}, preset {one}")
+    return config
+
+
+def presets_in(name: str | None) -> list[str]:
+    """The presets that `narrow+a` names: one after the other, the later ones have the last word."""
+    return [] if name is None else [one.strip() for one in name.split("+")]
 
 
 def to_json(config: Any) -> dict[str, Any]:

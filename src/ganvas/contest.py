@@ -24,6 +24,7 @@ class Asked:
     """
 
     games: tuple[str, ...]
+    """Systems, or presets of them: `stylegan`, `stylegan:a`, `stylegan:narrow+a`."""
     data: tuple[str, ...]
     reading: Reading = Reading()
     kimg: float | None = None
@@ -69,21 +70,30 @@ def line_up(asked: Asked) -> list[dict[str, Any]]:
     Raises:
         UserError: a setting that none of the systems has.
     """
-    for name in (*asked.sweep, *(n for n in asked.overrides if n.partition(".")[0] not in asked.games)):
-        if not any(_has(game, name) for game in asked.games):
-            raise UserError(f"none of {', '.join(asked.games)} has a setting {name!r}; `ganvas describe` lists them.")
+    systems = tuple(dict.fromkeys(parted(name)[0] for name in asked.games))
+    for name in (*asked.sweep, *(n for n in asked.overrides if n.partition(".")[0] not in systems)):
+        if not any(_has(game, name) for game in systems):
+            raise UserError(f"none of {', '.join(systems)} has a setting {name!r}; `ganvas describe` lists them.")
     found = []
-    for game in asked.games:
+    for asked_for in asked.games:
+        game, preset = parted(asked_for)
         swept = [[(name, v) for v in values] for name, values in asked.sweep.items() if _has(game, name)]
         for values in itertools.product(*swept):
-            label = " ".join([game, *(f"{name}={value}" for name, value in values)])
-            settings = _own(asked.overrides, asked.games, game) | dict(values)
+            label = " ".join([asked_for, *(f"{name}={value}" for name, value in values)])
+            settings = _own(asked.overrides, systems, game) | dict(values)
             for seed in range(asked.seed, asked.seed + asked.seeds):
                 slug = re.sub(r"[^A-Za-z0-9.=_-]+", "-", label) + (f"-seed-{seed}" if asked.seeds > 1 else "")
-                found.append({"label": label, "game": game, "seed": seed, "settings": settings, "run": f"runs/{slug}"})
+                own = {"label": label, "game": game, "preset": preset, "seed": seed, "settings": settings}
+                found.append(own | {"run": f"runs/{slug}"})
     if len({c["run"] for c in found}) < len(found):
         raise UserError("a system, or a value that is swept, is named twice; name each once.")
     return found
+
+
+def parted(name: str) -> tuple[str, str | None]:
+    """The system that `stylegan:a` names, and its preset, or None."""
+    game, colon, preset = name.partition(":")
+    return game, preset if colon else None
 
 
 def _has(game: str, name: str) -> bool:

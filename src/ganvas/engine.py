@@ -73,6 +73,8 @@ class Session:
         self.stop = False
         self.batch = settings.batch
         """Images a turn takes now, over all processes."""
+        self.halflife_kimg = settings.ema_halflife_kimg
+        """Of the averaged weights, now."""
         self._compiled: dict[Turn, Any] = {}
         self._nimg_before = self.clock.nimg
 
@@ -126,7 +128,7 @@ class Session:
     def average(self, game: Game) -> None:
         """Moves the averaged weights, once a round."""
         s = self.settings
-        beta = ema.decay(self.drawn, self.clock.nimg, s.ema_halflife_kimg, s.ema_rampup)
+        beta = ema.decay(self.drawn, self.clock.nimg, self.halflife_kimg, s.ema_rampup)
         for p in game.players.values():
             if p.ema is not None:
                 ema.update(p.ema, p.net, beta)
@@ -139,6 +141,7 @@ class Session:
     def begin(self, game: Game) -> None:
         self._nimg_before = self.clock.nimg
         self.batch = game.batch_at(self.progress) or self.settings.batch
+        self.halflife_kimg = self.settings.ema_halflife_kimg * game.averaging_at(self.progress)
         game.begin(self.progress)
         factor = lr_factor(self.settings.lr_schedule, self.progress, self.settings.lr_warmup_kimg)
         for p in game.players.values():

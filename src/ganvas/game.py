@@ -11,7 +11,7 @@ import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -245,6 +245,10 @@ class Game(nn.Module):
         """
         return 0
 
+    def averaging_at(self, progress: Progress) -> float:
+        """What part of the half-life of the settings the average has in the round that begins; pure, as `batch_at`."""
+        return 1.0
+
     def begin(self, progress: Progress) -> None:
         """Called before a round: stage, alpha, carries, scheduled strengths."""
 
@@ -316,14 +320,23 @@ class MixesConditions(Protocol):
 
 @runtime_checkable
 class Styles(Protocol):
-    """Maps latents to a style space w, from which it makes samples."""
+    """Maps latents to styles w, from which it makes samples; each layer may have a style of its own (W+)."""
 
-    def w(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Styles [n, w_dim] of latents [n, dim]."""
+    prior: Prior
+    layers: int
+    """How many styles a sample has: 1 where all layers share theirs."""
+    layer_sides: tuple[int, ...]
+    """[layers], the longer side of the feature maps that each style acts on, the smallest first."""
+
+    def w(self, z: Tensor, labels: Any = None, truncation: float = 1.0) -> Tensor:
+        """Styles [n, w_dim] of latents [n, dim] and of what `labels` ask for; `truncation` 0 gives their mean."""
         ...
 
-    def synthesize(self, w: Tensor) -> Tensor:
-        """Samples [n, *shape] in [-1, 1] from styles [n, w_dim]; whatever noise enters is the same in each of them."""
+    def synthesize(self, w: Tensor, noise: Literal["const", "random", "none"] = "const", seed: int = 0) -> Tensor:
+        """Samples [n, *shape] in [-1, 1] from styles [n, w_dim] or [n, layers, w_dim].
+
+        `noise` is the same in all of them ("const"), a function of (`seed`, a sample's index) ("random"), or absent.
+        """
         ...
 
 

@@ -84,8 +84,10 @@ def plan(request: Request) -> Plan:
     demand_classes(dataset, game_config)
     judged = judged_on(request.data, request.reading, dataset, request.metrics)
     demand_metrics(cls, request.metrics, request.terms, judged, device)
-    of_preset = cls.preset_settings.get(request.preset or "", {})
-    usual = Settings(**{"kimg": cls.budget_kimg(dataset.spec), **cls.engine_defaults(dataset.spec), **of_preset})
+    chosen = {"kimg": cls.budget_kimg(dataset.spec), **cls.engine_defaults(dataset.spec)}
+    for name in config.presets_in(request.preset):
+        chosen |= cls.preset_settings.get(name, {})
+    usual = Settings(**chosen)
     settings = config.replace(usual, engine, "train")
     kinds(settings.stop_on)
     precision = choose(settings.precision, device, worthwhile=dataset.spec.is_image)

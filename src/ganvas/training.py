@@ -20,7 +20,7 @@ from ganvas.errors import UserError
 from ganvas.evaluating import measured, tell_what_was_seen
 from ganvas.game import Game
 from ganvas.plans import Plan, Request, demand_enough, demand_metrics, judged_on, load, plan
-from ganvas.precision import device_for, native_bf16
+from ganvas.precision import bf16_gain, device_for, native_bf16
 from ganvas.recorder import Recorder
 from ganvas.run import Run, create, demand_room, locked, open_run, set_aside_later, tidy, update_config
 
@@ -76,6 +76,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "device": str(device),
         "processor": name,
         "bf16": native_bf16(device) or "not in hardware",
+        "bf16_gain": round(bf16_gain(device), 2) if device.type == "cpu" else None,
         "threads": torch.get_num_threads(),
         "processes": processes.world_size(),
     }

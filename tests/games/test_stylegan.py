@@ -52,6 +52,34 @@ def test_adain_is_what_eq_1_says():
 
 
 @float64
+def test_adain_is_differentiable_twice():
+    torch.manual_seed(0)
+    inputs = [torch.randn(2, 3, 3, 2), torch.rand(2, 3) + 0.5, torch.randn(2, 3)]
+    inputs = [v.requires_grad_() for v in inputs]
+    assert torch.autograd.gradcheck(adaptive_instance_norm, inputs)
+    assert torch.autograd.gradgradcheck(lambda *v: adaptive_instance_norm(*v).square(), inputs)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_adain_of_an_image_does_not_depend_on_the_others(dtype, layout):
+    """To the bit; and its gradients neither, which `F.instance_norm` gets wrong for one image in channels_last."""
+    torch.manual_seed(0)
+    x = (3 + torch.randn(5, 24, 16, 16)).to(dtype).contiguous(memory_format=layout).requires_grad_()
+    gain, bias = torch.rand(5, 24) + 0.5, torch.randn(5, 24)
+    pull = torch.randn(5, 24, 16, 16).to(dtype).contiguous(memory_format=torch.channels_last)
+    y = adaptive_instance_norm(x, gain, bias)
+    assert y.dtype == dtype and y.is_contiguous(memory_format=torch.channels_last)
+    (grad,) = torch.autograd.grad(y, x, pull)
+    for k in range(5):
+        part = x[k : k + 1].detach().requires_grad_()
+        alone = adaptive_instance_norm(part, gain[k : k + 1], bias[k : k + 1])
+        assert torch.equal(alone[0], y[k])
+        found = torch.autograd.grad(alone, part, pull[k : k + 1])[0][0]
+        torch.testing.assert_close(found, grad[k], atol=1e-5 if dtype == torch.float32 else 0.02, rtol=0.02)
+
+
+@float64
 def test_an_ending_adds_noise_before_it_normalises():
     torch.manual_seed(0)
     end = Ending(5, 4, True, True)

@@ -68,11 +68,24 @@ def test_dropout_and_statistics_at_test_are_choices():
     game.eval()
     a = Patterns(PAIRS).batch(0, 0, 3)["a"]
     same = {"dropout": False, "statistics": "running"}
+    other = {"dropout": False, "statistics": "image"}
     assert not torch.equal(game.translate(a, seed=1), game.translate(a, seed=2))
     assert torch.equal(game.translate(a, seed=1, dropout=False), game.translate(a, seed=2, dropout=False))
-    assert not torch.allclose(game.translate(a, dropout=False), game.translate(a, **same))
+    assert not torch.allclose(game.translate(a, **other), game.translate(a, **same))
     game.config = type(game.config)(**{**vars(game.config), "test_dropout": False, "test_statistics": "running"})
     assert torch.equal(game.translate(a), game.translate(a, seed=2, **same))
+
+
+@pytest.mark.parametrize(("batch", "statistics"), [(1, "image"), (4, "running")])
+def test_translations_are_normalised_as_in_training(batch, statistics):
+    """Alone where an image was alone, by averages where it was one of several."""
+    game = tiny("pix2pix", PAIRS, batch=batch).eval()
+    a = Patterns(PAIRS).batch(0, 0, 3)["a"]
+    assert game.test_statistics == statistics
+    assert torch.equal(game.translate(a), game.translate(a, statistics=statistics))
+    other = {"image": "running", "running": "image"}[statistics]
+    assert not torch.allclose(game.translate(a), game.translate(a, statistics=other))
+    assert tiny("pix2pix", PAIRS, batch=batch, test_statistics=other).test_statistics == other
 
 
 # CycleGAN

@@ -66,6 +66,22 @@ def test_extreme_logits_do_not_overflow(extreme):
         assert bool(value.isfinite())
 
 
+def test_relativistic_pairs_by_hand():
+    """softplus of 1 − 3 and of 2 − 0 for D, of the opposite numbers for G."""
+    real, fake = torch.tensor([3.0, 0.0]), torch.tensor([1.0, 2.0])
+    by_hand = (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(2))) / 2
+    assert float(L.relativistic_pairing_discriminator(real, fake)) == pytest.approx(by_hand, rel=1e-6)
+    assert float(L.relativistic_pairing_generator(real, fake)) == pytest.approx(by_hand, rel=1e-6), "2 and −2 again"
+    alone = (
+        L.relativistic_pairing_discriminator(real[:1], fake[:1]),
+        L.relativistic_pairing_generator(real[:1], fake[:1]),
+    )
+    assert float(alone[0]) == pytest.approx(0.126928, abs=1e-6)
+    assert float(alone[1]) == pytest.approx(2.126928, abs=1e-6)
+    assert float(L.relativistic_pairing_discriminator(real + 9, fake + 9)) == pytest.approx(by_hand, rel=1e-6)
+    assert float(L.relativistic_pairing_discriminator(fake, fake)) == pytest.approx(math.log(2))
+
+
 def test_half_precision_is_averaged_in_float32():
     x = torch.full((4096,), 1.001, dtype=torch.bfloat16)
     assert L.wasserstein_generator(x).dtype == torch.float32

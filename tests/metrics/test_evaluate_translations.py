@@ -84,7 +84,7 @@ def test_evaluate_gives_what_the_training_found(pix2pix):
     last = lines(pix2pix.dir / "metrics.jsonl")[-1]
     record = answer(pix2pix.dir, "--metrics", "psnr,fd")
     assert record["metrics"] == last["metrics"] and record["data_fingerprint"] == last["data_fingerprint"]
-    assert (record["test_dropout"], record["test_statistics"], record["seed"]) == (True, "image", 0)
+    assert (record["test_dropout"], record["test_statistics"], record["seed"]) == (True, "running", 0)
     assert "warnings" not in record or not any("changed" in w for w in record["warnings"])
     other = answer(pix2pix.dir, "--metrics", "psnr", "--seed", "1")
     assert other["metrics"]["psnr"]["value"] != last["metrics"]["psnr"]["value"], "another mask of the dropout"
@@ -94,7 +94,7 @@ def test_evaluate_gives_what_the_training_found(pix2pix):
 def test_defaults_and_a_table_for_people(pix2pix, cyclegan):
     assert list(answer(pix2pix.dir)["metrics"]) == ["fd", "kid", "l1", "psnr", "ssim"]
     said = ganvas("evaluate", pix2pix.dir).out
-    for words in ("copying the", "real against", "PSNR", "6 translated with dropout, statistics of each image"):
+    for words in ("copying the", "real against", "PSNR", "6 translated with dropout, statistics of training"):
         assert words in said, words
     assert "cycle error, B" in ganvas("evaluate", cyclegan.dir).out
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from worlds_apart import COLOURED, played
 
 from ganvas.data import Dataset, load
 from ganvas.errors import UserError
@@ -41,12 +42,12 @@ class Linear:
 class Styled(Linear):
     """w = 2 z, G = A w."""
 
-    name = "styled"
+    name, layers, layer_sides = "styled", 1, (4,)
 
-    def w(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+    def w(self, z: Tensor, labels: Any = None, truncation: float = 1.0) -> Tensor:
         return 2 * z
 
-    def synthesize(self, w: Tensor) -> Tensor:
+    def synthesize(self, w: Tensor, noise: Any = "const", seed: int = 0) -> Tensor:
         return super().generate(w)
 
     def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -181,6 +182,16 @@ def test_ppl_is_that_at_the_ends_in_w_where_there_are_styles_and_whole_paths_in_
     assert isinstance(Styled(), Styles)
     assert isinstance(Linear(), Samples)
     assert not isinstance(Linear(), Styles)
+
+
+@pytest.mark.parametrize("name", ["stylegan", "stylegan2"])
+@pytest.mark.parametrize("condition", ["none", "labels"])
+def test_of_the_systems_with_styles(name, condition):
+    game = played(name, 1, COLOURED, {"condition": condition})
+    found = {metric.name: measured(metric, game, n=8)["value"] for metric in (PPL, *EVERY)}
+    assert found["ppl"] == found["ppl-w-end"]
+    assert len(set(found.values())) == 4
+    assert all(0 < value < np.inf for value in found.values())
 
 
 def test_two_metrics_share_one_measurement():

@@ -89,13 +89,24 @@ def test_which_blocks_drop_units(dropped, levels):
 # Normalisation and dropout.
 
 
+def laid(x, how):
+    """Images as they lie in memory: row by row, pixel by pixel, or pixel by pixel as PyTorch's views leave them."""
+    if how == "transposed":
+        return x.flatten(2).transpose(1, 2).contiguous().transpose(1, 2).view_as(x)
+    return x.contiguous(memory_format=torch.channels_last if how == "pixels" else torch.contiguous_format)
+
+
+LAYOUTS = ["rows", "pixels", "transposed"]
+
+
 @pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
-def test_instance_normalisation_and_its_gradient(batch, layout):
-    """Against the formula in float64. PyTorch's own `instance_norm` fails this for a batch of one in channels_last."""
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("of_gradient", LAYOUTS)
+def test_instance_normalisation_and_its_gradient(batch, layout, of_gradient):
+    """Against the formula in float64. PyTorch's own layers fail this for a batch of one where the layouts differ."""
     g = torch.Generator().manual_seed(0)
-    x = torch.randn(batch, 4, 5, 6, generator=g, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
-    up = torch.randn(batch, 4, 5, 6, generator=g, dtype=torch.float64).contiguous(memory_format=layout)
+    x, up = (torch.randn(batch, 4, 5, 6, generator=g, dtype=torch.float64) for _ in range(2))
+    x, up = laid(x, layout).requires_grad_(), laid(up, of_gradient)
 
     def formula(x):
         mean, var = x.mean((2, 3), keepdim=True), x.var((2, 3), keepdim=True, correction=0)
@@ -114,6 +125,16 @@ def test_why_instance_norm_of_pytorch_is_not_used():
     up = torch.randn(1, 4, 8, 8, generator=g)
     (right,) = torch.autograd.grad(F.instance_norm(x), x, up)
     (found,) = torch.autograd.grad(F.instance_norm(x), x, up.contiguous(memory_format=torch.channels_last))
+    assert float((found - right).norm() / right.norm()) > 0.1
+
+
+def test_why_batch_norm_of_pytorch_is_given_rows():
+    """As the one above."""
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 4, 8, 8, generator=g).requires_grad_()
+    up = torch.randn(1, 4, 8, 8, generator=g)
+    (right,) = torch.autograd.grad(F.batch_norm(x, None, None, training=True), x, up)
+    (found,) = torch.autograd.grad(F.batch_norm(x, None, None, training=True), x, laid(up, "transposed"))
     assert float((found - right).norm() / right.norm()) > 0.1
 
 

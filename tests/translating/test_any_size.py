@@ -17,7 +17,7 @@ from ganvas.networks.layers import each_image_normalised
 from ganvas.report.grid import to_uint8
 
 NETWORKS = {
-    "unet": (Pix2Pix, {}),
+    "unet": (Pix2Pix, {"test_statistics": "image"}),
     "unet, running": (Pix2Pix, {"test_statistics": "running"}),
     "unet, instance": (Pix2Pix, {"norm_g": "instance"}),
     "resnet": (CycleGAN, {"blocks": 1}),

@@ -22,7 +22,7 @@ class Options:
     classes: int = 10
     """How many classes a conditional system can be asked for."""
     preset: str | None = None
-    """A preset of the system."""
+    """A preset of the system, or several in turn, as in narrow+a."""
     json: bool = False
     """Print one JSON document instead of tables."""
 

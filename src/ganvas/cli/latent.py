@@ -1,4 +1,4 @@
-"""`ganvas latent`: steer what a trained run makes. What its verbs do is in `latent_pictures` and `latent_names`."""
+"""`ganvas latent`: steer what a trained run makes. What its verbs do is in `latent_pictures`, `_styles`, `_names`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ganvas.errors import UserError, did_you_mean
 
 Run = Annotated[Positional[Path], arg(metavar="RUN", help="A run directory, or a checkpoint inside it.")]
 By = Literal["auto", "codes", "covariance", "response"]
+In = Literal["z", "w"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Pointing:
     """How such pictures of another size are fitted; without it they are refused."""
     label: str | None = None
     """What a conditional system is asked for: a class, attributes (age=30), or both (rose+age=30)."""
+    space: In = "z"
+    """Of systems with styles: w, where points are styles, paths straight, and directions principal components."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
 
@@ -45,7 +48,7 @@ class Interpolate:
     corners: Annotated[str, arg(metavar="POINTS")] = ""
     """Four points, instead of a path: a grid of interpolation among them."""
     path: Literal["auto", "linear", "spherical"] = "auto"
-    """auto: spherical for normal and uniform priors, linear for others."""
+    """auto: spherical for normal and uniform priors, linear for others and among styles."""
     steps: int | None = None
     """Images of each leg, both ends among them; default 9, and 48 in films."""
     fps: float = 24.0
@@ -141,6 +144,34 @@ class Edit:
 
 
 @dataclass
+class Mix:
+    """Images with some layers' styles from others, as in Figure 3 of StyleGAN's paper."""
+
+    run: Run
+    rows: Annotated[str, arg(metavar="N|POINTS|FILE")] = "4"
+    """Whose layers are kept: so many images of the seed, points with commas between, or a file of styles, all of them
+    or some, as in w.safetensors:0-3."""
+    columns: Annotated[str, arg(metavar="N|POINTS|FILE")] = "6"
+    """Whose styles are mixed in; so many images of the seed are those that come after the rows'."""
+    styles: Annotated[str, arg(metavar="coarse|middle|fine|all|A-B")] = "all"
+    """Which layers' styles: coarse (of 4² and 8²), middle (16², 32²), fine (64² and more; below 64² in proportion), all
+    three below each other, or layers by their numbers."""
+    truncation: float = 1.0
+    """Draws the sources' styles towards their mean: from 0 (the mean) to 1 (full variety)."""
+    truncation_layers: int | None = None
+    """In so many of the first layers alone."""
+    noise: Literal["const", "random", "none"] = "const"
+    """In the layers: the same in all images, random by the seed, or none."""
+    seed: int = 0
+    """Whose images the sources are, and of random noise."""
+    save_w: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Writes the mixed styles into a .safetensors file, row by row."""
+    out: Path = Path("mix.png")
+    """The picture."""
+    pointing: Annotated[Pointing, arg(name="")] = Pointing(space="w")
+
+
+@dataclass
 class Show:
     """Images with what to call them."""
 
@@ -171,6 +202,8 @@ class Name:
     """The name means the other way along it."""
     force: bool = False
     """Replace a direction of that name; the old one is kept under "replaced" in the file."""
+    space: In = "z"
+    """Where the number's direction is: among the latents z, or the styles w."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
 
@@ -221,10 +254,9 @@ def main(argv: list[str]) -> None:
     cls, description = _VERBS[verb]
     flags = [f.name for f in fields(cls) if f.type in ("bool", bool)]
     options = parse(cls, words_first(rest, flags), f"latent {verb}", description)
-    from ganvas.cli import latent_names, latent_pictures
+    from ganvas.cli import latent_names, latent_pictures, latent_styles
 
-    do = getattr(latent_pictures, verb, None) or getattr(latent_names, verb)
-    do(options)
+    next(found for m in (latent_pictures, latent_styles, latent_names) if (found := getattr(m, verb, None)))(options)
 
 
 _VERBS: dict[str, tuple[type[Any], str]] = {
@@ -233,6 +265,7 @@ _VERBS: dict[str, tuple[type[Any], str]] = {
     "center": (Center, "Shows the image at the centre of the latents."),
     "traverse": (Traverse, "Goes along directions; --sheet shows twenty of them, to name them by."),
     "edit": (Edit, "Adds named directions to images, or removes them."),
+    "mix": (Mix, "Gives images the coarse, middle or fine styles of others."),
     "show": (Show, "Shows images with the seeds that make them, to choose from."),
     "name": (Name, "Names a direction, in RUN/latent.json."),
     "combine": (Combine, "Names a sum of named directions, as in smile=2,age=-1."),

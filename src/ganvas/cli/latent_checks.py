@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganvas.cli.styled import demand_styles
 from ganvas.cli.words import console
 from ganvas.errors import UserError
 from ganvas.latent.film import FASTEST, is_film
@@ -67,8 +68,13 @@ def saving(options: Any) -> None:
 
 def save_vector(space: Space, options: Any, z: Tensor, source: str) -> None:
     if options.save is not None:
-        notes = {"from": source, "checkpoint": space.checkpoint.name}
+        notes = {"from": source, "checkpoint": space.checkpoint.name, **of_space(space)}
         space.names.save_vector(options.save, z.tolist(), force=options.force, **notes)
+
+
+def of_space(space: Space) -> dict[str, str]:
+    """What a name's entry says of the space that it is in; nothing of the latents."""
+    return {} if space.space == "z" else {"space": space.space}
 
 
 def names_of(run: Path) -> Names:
@@ -77,15 +83,20 @@ def names_of(run: Path) -> Names:
     return Names(open_run(run)[0].dir)
 
 
-def space(options: Any) -> Space:
+def space(options: Any, for_what: str = "--space w") -> Space:
     """The latent space of the run that was named, with the pictures that were given."""
     pointing = getattr(options, "pointing", None)
     images = _images(pointing.image) if pointing else {}
+    of = (pointing or options).space
+    if of == "w":
+        from ganvas.run import open_run
+
+        demand_styles(open_run(options.run)[0].game_name, for_what)
     from ganvas.latent.space import Space
 
     if pointing is None:
-        return Space(options.run, options.device)
-    found = Space(options.run, pointing.device, images, pointing.fit, pointing.label)
+        return Space(options.run, options.device, space=of)
+    found = Space(options.run, pointing.device, images, pointing.fit, pointing.label, of)
     if found.condition is not None and pointing.label is None:
         first = next(iter(found.game.data.class_names), "what the data hold")
         console(stderr=True).print(f"made for {first}, the first of its conditions; --label asks for another")

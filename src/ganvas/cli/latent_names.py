@@ -26,7 +26,8 @@ def name(options: asked.Name) -> None:
         vector.tolist(),
         float(found.scales[options.direction]),
         force=options.force,
-        **{"from": f"{'-' if options.flip else ''}{found.by} {options.direction}", "checkpoint": space.checkpoint.name},
+        **{"from": f"{'-' if options.flip else ''}{found.by} {options.direction}", "checkpoint": space.checkpoint.name}
+        | check.of_space(space),
     )
     check.said(space.names.file)
 

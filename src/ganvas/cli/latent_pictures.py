@@ -42,14 +42,16 @@ def interpolate(options: asked.Interpolate) -> None:
         between = parse_list(options.via) if options.via else ()
         points = (parse(options.start), *between, parse(to))
         check.few(steps * (len(points) - 1))
+    if options.to_label and options.pointing.space == "w":
+        raise UserError("--to-label: a label goes into the latents z, and not into styles; leave --space w out.")
     space = check.space(options)
 
     import numpy as np
     import torch
 
-    from ganvas.latent import along, among_four, default_path, figures, save_film
+    from ganvas.latent import along, among_four, figures, save_film
 
-    path = default_path(space.prior) if options.path == "auto" else options.path
+    path = space.path if options.path == "auto" else options.path
     z = torch.stack([space.value(p) for p in points])
     if options.corners:
         images = space.images(among_four(z, steps, path, space.centre))
@@ -129,10 +131,10 @@ def traverse(options: asked.Traverse) -> None:
             parts = [(images[:half], rows[:half]), (images[half:], rows[half:])]
             scale = figures.scale_for(images.shape[2], images.shape[3], 2 * steps)
             tables = [figures.table(i, r, marks, scale) for i, r in parts if len(r)]
-            title = f"{_shares_of(found.by)}; columns are strengths in {_unit(found.by)}"
+            title = f"{_shares_of(found.by)}; columns are strengths in {_unit(found.by, space.space)}"
             picture = figures.framed(figures.beside(tables), title)
         else:
-            picture = figures.framed(figures.table(images, rows, marks), f"strengths in {_unit(found.by)}")
+            picture = figures.framed(figures.table(images, rows, marks), f"strengths in {_unit(found.by, space.space)}")
         figures.save(options.out, picture)
     check.said(options.out)
 
@@ -200,7 +202,7 @@ def show(options: asked.Show) -> None:
     if points:
         z = torch.stack([space.value(p) for p in points])
     else:
-        z = space.prior.seeded(options.n, options.seed, space.game.device)
+        z = space.seeded(options.n, options.seed)
     captions = [str(p) for p in points] or [f"{options.seed}:{i}" for i in range(options.n)]
     picture = figures.sheet(space.images(z), captions, min(_IN_A_ROW, len(z)))
     figures.save(options.out, figures.framed(picture))
@@ -225,7 +227,9 @@ def _save_rows_as_film(out: Path, images: np.ndarray, fps: float) -> None:
     save_film(out, frames.reshape(*frames.shape[:3], channels), fps, bounce=True)
 
 
-def _unit(by: str) -> str:
+def _unit(by: str, space: str) -> str:
+    if space == "w":
+        return "standard deviations of the styles w"
     return "√λ, standard deviations of the descriptors" if by == "covariance" else "standard deviations of the latents"
 
 

@@ -34,7 +34,7 @@ class Options:
     """The run directory, which must not exist; default runs/NNNNN-game-data."""
     reading: Annotated[Reading, arg(name="")] = Reading()
     preset: str | None = None
-    """A preset of the system; `ganvas describe GAME` lists them."""
+    """A preset of the system, or several in turn, as in narrow+a; `ganvas describe GAME` lists them."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     metrics: str = ""

@@ -76,9 +76,15 @@ _TABLE = (
     Card("stylegan", 2019, "a mapping network's styles steer every layer; noise, mixing; grows as progan", "images",
          "Karras, Laine, Aila, A Style-Based Generator Architecture for GANs (arXiv:1812.04948)",
          "ganvas.games.stylegan:StyleGAN"),
+    Card("cut", 2020, "one translator, no way back: each patch must resemble the one it was made of", "domains",
+         "Park et al., Contrastive Learning for Unpaired Image-to-Image Translation (arXiv:2007.15651)",
+         "ganvas.games.cut:CUT"),
     Card("stylegan2", 2020, "styles modulate the generator's convolutions; R1 and path lengths as lazy turns", "images",
          "Karras et al., Analyzing and Improving the Image Quality of StyleGAN (arXiv:1912.04958)",
          "ganvas.games.stylegan2:StyleGAN2"),
+    Card("r3gan", 2024, "real and fake judged in pairs, R1 and R2, residual networks without normalisation", "images",
+         "Huang et al., The GAN is dead; long live the GAN! A Modern GAN Baseline (arXiv:2501.05441)",
+         "ganvas.games.r3gan:R3GAN"),
 )  # fmt: skip
 
 _cards: dict[str, Card] = {card.name: card for card in _TABLE}
@@ -112,6 +118,11 @@ def find(name: str) -> type[Game]:
         cls.name = name
         _registered[name] = cls
     return _registered[name]
+
+
+def able(method: str) -> list[str]:
+    """The names of all systems whose classes have such a method, as `synthesize` those that have styles."""
+    return [name for name in names() if hasattr(find(name), method)]
 
 
 def register(name: str, *, year: int, line: str, task: str = "images", paper: str = ""):

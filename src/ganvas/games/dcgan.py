@@ -24,4 +24,4 @@ class DCGAN(Minimax):
     """Goodfellow's game between convolutional networks."""
 
     Config = DCGANConfig
-    presets = Minimax.presets | {"paper": {"z_dim": 100}}
+    presets = Minimax.presets | {"paper": {"z_dim": 100}, "narrow": {"batch": 64, "width": 32}}

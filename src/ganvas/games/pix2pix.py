@@ -6,7 +6,9 @@ r"""pix2pix: image-to-image translation with conditional adversarial networks (I
 G is a U-Net and D a PatchGAN, which sees the input beside the output and judges 70 × 70 patches of both. There is no
 latent: z is the dropout of the decoder, at test time, too, where each image is also normalised by its own statistics
 (§3.3). Both are choices: `--test-dropout no` makes a translation the same for every seed, `--test-statistics running`
-normalises by averages over the training set, measured under the averaged weights.
+normalises by averages over the training set, measured under the averaged weights. In batches of more than one image,
+which the paper has not, each image was normalised together with others, and alone it would be another image to the
+network: then `auto`, the default, is `running`.
 
 The paper's ablation (§4.2) is `--adversarial cgan|gan|none` and `--l1-weight`: with `gan` D does not see the input;
 presets `l1` and `cgan` have one of the two terms alone. G moves before D, so that both see the same fakes; D's loss is
@@ -46,9 +48,10 @@ class Pix2PixConfig(TranslationConfig):
         "three innermost", CODE
     )  # fmt: skip
     test_dropout: bool = setting(True, "units are dropped in translations, too", "§3.3")
-    test_statistics: Literal["image", "running"] = setting(
-        "image", "what BatchNorm normalises translations by: the image itself, or averages of training", "§3.3"
-    )
+    test_statistics: Literal["auto", "image", "running"] = setting(
+        "auto", "what BatchNorm normalises translations by: the image itself, or averages of training; auto = the "
+        "image where batches were of one", "§3.3"
+    )  # fmt: skip
 
 
 class Pix2Pix(Translation):

@@ -16,13 +16,13 @@ D has a score for each class, and the mapping sees an embedding beside the laten
 
 Presets `a` to `f` are the paper's Table 1, one step more in each: ProGAN; blurred resampling and its tuning; mapping
 and AdaIN; a constant instead of the latent; noise; mixing. `ganvas compare stylegan:a stylegan:f` trains them one after
-the other. `narrow` has a quarter of the channels.
+the other. `narrow` has an eighth of the channels and small batches, as in `stylegan:a+narrow`.
 `paper` has its phases and batches. `--truncation` ψ draws all layers' w towards its running mean: w̄ + ψ (w − w̄).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -43,7 +43,8 @@ from ganvas.priors import Prior
 PAPER = "Karras et al. 2019"
 TABLE_1 = "Table 1 of Karras et al. 2019"
 APPENDIX_C = "appendix C of Karras et al. 2019"
-_CHUNK = 64  # samples made in one go
+CHUNK = 8
+"""Samples made in one go: always as many, as matrix products of other heights round otherwise."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class StyleGAN(Wasserstein):
     Config = StyleGANConfig
     presets = {
         "tiny": {"width": 8, "base": 64, "z_dim": 8, "w_dim": 8, "mapping": 2, "batch": 16},
-        "narrow": {"width": 128, "base": 2048, "z_dim": 128, "w_dim": 128},
+        "narrow": {"batch": 8, "width": 64, "base": 1024, "z_dim": 128, "w_dim": 128, "r1_gamma": 0.1},
         "paper": {"phase_kimg": 600.0, "batch_at": "8:256,16:128,32:64"},
         "a": _A,
         "b": _B,
@@ -167,10 +168,15 @@ class StyleGAN(Wasserstein):
         """How many styles an image has."""
         return self.G.layers
 
+    @property
+    def layer_sides(self) -> tuple[int, ...]:
+        """[layers], the side of the volume that each style acts on."""
+        return tuple(4 << i // 2 for i in range(self.layers))
+
     @torch.no_grad()
     def w(self, z: Tensor, labels: Any = None, truncation: float = 1.0) -> Tensor:
         """Styles [n, w_dim] of latents [n, z_dim] and of what `labels` ask for, drawn towards their mean."""
-        w = self.G.mapping(z, *self.asked(labels, len(z)))
+        w = in_chunks(self.G.mapping, [z, *self.asked(labels, len(z))])
         return w if truncation == 1 else torch.lerp(self.G.mapping.w_mean, w, truncation)
 
     @torch.no_grad()
@@ -181,12 +187,14 @@ class StyleGAN(Wasserstein):
         """
         sides = self.G.noise_sides
         if noise == "random":
-            fields = [Prior(s * s).numbered(len(w), f"noise {i}", seed, w.device) for i, s in enumerate(sides)]
-            parts = zip(*(f.view(-1, 1, s, s).split(_CHUNK) for f, s in zip(fields, sides, strict=True)), strict=True)
-            many = list(parts) or [()] * len(w.split(_CHUNK))
+            fields = [
+                Prior(s * s).numbered(len(w), f"noise {i}", seed, w.device).view(-1, 1, s, s)
+                for i, s in enumerate(sides)
+            ]
+            images = in_chunks(lambda v, *n: self.G.synthesis(v, n), [w, *fields])
         else:
-            many = [tuple(self.G.constant_noise()) if noise == "const" else ()] * len(w.split(_CHUNK))
-        images = torch.cat([self.G.synthesis(v, n) for v, n in zip(w.split(_CHUNK), many, strict=True)])
+            same = self.G.constant_noise() if noise == "const" else ()
+            images = in_chunks(lambda v: self.G.synthesis(v, same), [w])
         return self.G.full_size(images.float().contiguous().clamp(-1, 1))
 
     def generate(self, z: Tensor, labels: Any = None) -> Tensor:
@@ -211,3 +219,13 @@ class StyleGAN(Wasserstein):
     @classmethod
     def engine_defaults(cls, data: DataSpec) -> Mapping[str, Any]:
         return {"ema_halflife_kimg": 10.0}
+
+
+def in_chunks(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Tensor:
+    """What `function` makes of the rows of its inputs, so many at a time, the last filled up with zeros."""
+    n = len(inputs[0])
+    if not n:
+        return function(*(x.new_zeros(CHUNK, *x.shape[1:]) for x in inputs))[:0]
+    parts = zip(*(x.split(CHUNK) for x in inputs), strict=True)
+    whole = ([torch.cat([x, x.new_zeros(CHUNK - len(x), *x.shape[1:])]) for x in part] for part in parts)
+    return torch.cat([function(*part) for part in whole])[:n]

@@ -22,7 +22,7 @@ The authors' code takes the gradient through a, too, whose share in it is 0.01; 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -35,6 +35,7 @@ from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Turn
 from ganvas.games import adaptive
 from ganvas.games.adaptive import ShownConfig
+from ganvas.games.stylegan import in_chunks
 from ganvas.games.two_player import TwoPlayer
 from ganvas.losses import adversarial, precise
 from ganvas.losses.penalties import path_lengths, zero_centred
@@ -44,8 +45,6 @@ from ganvas.priors import Prior
 
 PAPER = "Karras et al. 2020 (StyleGAN2), configuration F"
 ADA = "Karras et al. 2020 (StyleGAN2-ADA)"
-CHUNK = 8
-"""Samples made in one go: always as many, as matrix products of other heights round otherwise."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class StyleGAN2(TwoPlayer):
             "channel_base": 64, "channel_max": 8, "z_dim": 8, "w_dim": 8, "mapping_layers": 2, "batch": 16,
             "r1_every": 2, "path_every": 2,
         },
-        "narrow": {"channel_base": 4096, "channel_max": 128, "z_dim": 256, "w_dim": 256},
+        "narrow": {"batch": 8, "channel_base": 2048, "channel_max": 64, "z_dim": 128, "w_dim": 128, "r1_gamma": 0.1},
         "paper": {
             "batch": 32, "channel_base": 32768, "mapping_layers": 8, "r1_gamma": 10.0,
             "opt_g.lr": 2e-3, "opt_d.lr": 2e-3,
@@ -197,6 +196,12 @@ class StyleGAN2(TwoPlayer):
         """How many styles an image has."""
         return self.G.layers
 
+    @property
+    def layer_sides(self) -> tuple[int, ...]:
+        """[layers], the longer side of the feature maps that each style acts on; the last shows the image."""
+        sides = [max(shape) for shape in self.G.noise_shapes]
+        return (*sides, sides[-1])
+
     @torch.no_grad()
     def w(self, z: Tensor, labels: Any = None, truncation: float = 1.0) -> Tensor:
         """Styles [n, w_dim] of latents [n, z_dim] and of what `labels` ask for, drawn towards their mean."""
@@ -270,13 +275,3 @@ class StyleGAN2(TwoPlayer):
     @classmethod
     def engine_defaults(cls, data: DataSpec) -> Mapping[str, Any]:
         return {"ema_halflife_kimg": cls.defaults(data).batch * 10 / 32, "ema_rampup": 0.05}
-
-
-def in_chunks(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Tensor:
-    """What `function` makes of the rows of its inputs, so many at a time, the last filled up with zeros."""
-    n = len(inputs[0])
-    if not n:
-        return function(*(x.new_zeros(CHUNK, *x.shape[1:]) for x in inputs))[:0]
-    parts = zip(*(x.split(CHUNK) for x in inputs), strict=True)
-    whole = ([torch.cat([x, x.new_zeros(CHUNK - len(x), *x.shape[1:])]) for x in part] for part in parts)
-    return torch.cat([function(*part) for part in whole])[:n]

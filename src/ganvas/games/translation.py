@@ -53,6 +53,12 @@ class Translation(Game):
     """The ways it translates: "ab" makes images of B from images of A."""
     memory_format = "nhwc"
 
+    @property
+    def test_statistics(self) -> str:
+        """What BatchNorm normalises translations by where nobody says otherwise: "image" or "running"."""
+        told = getattr(self.config, "test_statistics", "running")
+        return told if told != "auto" else "image" if self.config.batch == 1 else "running"
+
     def generator_of(self, direction: str) -> nn.Module:
         """The network of a direction: of one alone `G`."""
         return self.G  # type: ignore[return-value]
@@ -89,7 +95,7 @@ class Translation(Game):
         """
         self.demand(x, direction)
         dropped = getattr(self.config, "test_dropout", False) if dropout is None else dropout
-        by = statistics or getattr(self.config, "test_statistics", "running")
+        by = statistics or self.test_statistics
         net, at_once = self.generator_of(direction), max(1, _PIXELS // (x.shape[2] * x.shape[3]))
         with as_in_training(statistics=by == "image", dropout=seed if dropped else None):
             parts = [net(part).float() for part in x.to(self.device).split(at_once)]

@@ -19,15 +19,18 @@ from ganvas.report.files import write_atomically
 _PARTS = ("vectors", "scales", "shares")
 
 
-def response(run: Path, checkpoint: Path, condition: Tensor | None, measure: Callable[[], Directions]) -> Directions:
+def response(
+    run: Path, checkpoint: Path, condition: Tensor | None, measure: Callable[[], Directions], space: str = "z"
+) -> Directions:
     """The directions in `RUN/latent/response-CHECKPOINT.safetensors`, measured first where they are not there.
 
-    A conditional game has others for each condition c [c_dim], and a file for each.
+    A conditional game has others for each condition c [c_dim], and a file for each; so have the styles, `space` w.
 
     A run that cannot be written is measured every time. What belongs to other weights is measured anew.
     """
     of_c = "" if condition is None else f"-{hashlib.sha256(condition.cpu().numpy().tobytes()).hexdigest()[:16]}"
-    file = run / "latent" / f"response-{checkpoint.name}{of_c}.safetensors"
+    of_w = "" if space == "z" else f"-{space}"
+    file = run / "latent" / f"response-{checkpoint.name}{of_w}{of_c}.safetensors"
     belongs = {"weights": _weights(checkpoint), "latents": str(RESPONSE_LATENTS)}
     try:
         with safe_open(file, "pt") as kept:

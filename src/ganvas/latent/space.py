@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganvas.data.pictures import Fit, Framing, Unreadable, frame, open_picture
 from ganvas.errors import UserError
-from ganvas.game import Axes, Encodes, Game, MixesConditions, Moments, Samples, require
+from ganvas.game import Axes, Encodes, Game, MixesConditions, Moments, Samples, Styles, require
 from ganvas.latent import cached
 from ganvas.latent.directions import (
     RESPONSE_LATENTS,
@@ -24,7 +24,10 @@ from ganvas.latent.directions import (
     response_directions,
 )
 from ganvas.latent.expressions import Expression, Operand, Seed, parse_list
+from ganvas.latent.interpolation import Path as Way
+from ganvas.latent.interpolation import default_path
 from ganvas.latent.store import Names
+from ganvas.latent.styles import mean_style
 from ganvas.precision import device_for
 from ganvas.priors import Prior
 from ganvas.report.grid import to_uint8
@@ -33,9 +36,15 @@ from ganvas.run import open_run
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_STYLES = 16_384
+"""Of so many latents the covariance of styles is taken: 32 for each of 512 dimensions."""
+
 
 class Space:
-    """A run's latents: seeds, saved names, images where it encodes them, and directions.
+    """A run's latents, or its styles: seeds, saved names, images where it encodes them, and directions.
+
+    In space "w" points are styles [w_dim]: seeds and latents are mapped to theirs, the centre is their mean, and paths
+    and sums are straight (Karras et al. 2019).
 
     Args:
         run: a run directory, or a checkpoint inside it.
@@ -43,10 +52,11 @@ class Space:
         images: pictures that may be named in expressions, by the name for each.
         fit: how pictures of another size are fitted: crop, pad or stretch; None refuses them.
         label: what a conditional game is asked for, in all its images; None takes the first of what it knows.
+        space: "z", its latents, or "w", its styles.
 
     Raises:
-        UserError: a run whose game has no prior, or makes points; an image that it cannot encode; a label that it does
-            not know.
+        UserError: a run whose game has no prior, or no styles, or makes points; an image that it cannot encode; a
+            label that it does not know.
     """
 
     def __init__(
@@ -56,14 +66,18 @@ class Space:
         images: Mapping[str, Path | str] | None = None,
         fit: Fit | None = None,
         label: Any = None,
+        space: Literal["z", "w"] = "z",
     ):
         self.run, at = open_run(run)
         self.checkpoint = at or self.run.latest()
         self.names = Names(self.run.dir)
         game: Any = self.run.game(self.checkpoint, device_for(device))
         require(game, Samples, "latent")
+        if space == "w":
+            require(game, Styles, "latent --space w")
         self.game: Game = game
-        self._made = game.generate
+        self.space = space
+        self._made = game.generate if space == "z" else game.synthesize
         self.condition: Tensor | None = None
         """c [c_dim], what a conditional game is asked for."""
         self.condition = self.asked(label)
@@ -73,7 +87,7 @@ class Space:
                 "its report.html draws them."
             )
         self.prior: Prior = game.prior
-        self.dim = self.prior.dim
+        self.dim = self.prior.dim if space == "z" else len(self.centre)
         self._encoded = {name: self._encode(Path(file), fit) for name, file in (images or {}).items()}
         for name in self._encoded:
             if any(row["name"] == name for row in self.names.listed()):
@@ -89,20 +103,44 @@ class Space:
 
     def _generate(self, z: Tensor, conditions: Tensor | None = None) -> Tensor:
         c = self.condition if conditions is None else conditions
+        if self.space == "w":  # which a condition has gone into already
+            return self._made(z)
         return self._made(z) if c is None else self._made(z, c.expand(len(z), -1))
 
     @property
     def centre(self) -> Tensor:
-        """The prior's mean [d]."""
+        """The prior's mean [d], or that of the styles."""
+        if self.space == "w":
+            assert isinstance(self.game, Styles)
+            return mean_style(self.game)
         return self.prior.seeded(1, 0, self.game.device, truncation=0.0)[0]
 
     def latent(self, operand: Operand) -> Tensor:
         """The latent [d] of a seed, an image that was given, or a saved vector."""
         if isinstance(operand, Seed):
-            return self.prior.seeded(operand.index + 1, operand.seed, self.game.device)[operand.index]
+            return self.seeded(operand.index + 1, operand.seed)[operand.index]
         if operand.name in self._encoded:
-            return self._encoded[operand.name]
-        return torch.tensor(self.names.vector(operand.name, self.dim), device=self.game.device)
+            return self.placed(self._encoded[operand.name][None])[0]
+        if self.space == "w" and self.names.space_of(operand.name) == "z":
+            z = torch.tensor(self.names.vector(operand.name, self.prior.dim), device=self.game.device)
+            return self.placed(z[None])[0]
+        return torch.tensor(self.names.vector(operand.name, self.dim, self.space), device=self.game.device)
+
+    def seeded(self, n: int, seed: int) -> Tensor:
+        """The points [n, d] of which `ganvas sample` makes the images of a seed."""
+        return self.placed(self.prior.seeded(n, seed, self.game.device))
+
+    def placed(self, z: Tensor) -> Tensor:
+        """Points [n, d] of this space, of latents z [n, dim]."""
+        if self.space == "z":
+            return z
+        assert isinstance(self.game, Styles)
+        return self.game.w(z, None if self.condition is None else self.condition.expand(len(z), -1))
+
+    @property
+    def path(self) -> Way:
+        """How one goes from point to point where nobody asks for another way: straight among styles."""
+        return "linear" if self.space == "w" else default_path(self.prior)
 
     def value(self, expression: Expression) -> Tensor:
         """The latent [d] that an expression of averages gives."""
@@ -125,8 +163,12 @@ class Space:
     def directions(self, by: str = "auto") -> Directions:
         """Of the codes or the learned covariance that the game has ("auto"), else of the generator's response.
 
+        Of styles "auto" is their covariance: its eigenvectors are the principal components of w (Härkönen et al. 2020).
+
         The response of a checkpoint is measured once and kept beside it, in the run.
         """
+        if self.space == "w":
+            return self._style_directions(by)
         axes = self.game.axes() if isinstance(self.game, Axes) else torch.empty(0, self.dim)
         if by == "auto":
             learned = isinstance(self.game, Moments) and self.prior.kind not in ("normal", "uniform")
@@ -144,9 +186,24 @@ class Space:
             return eigen_directions(self.game.latent_moments()[1])
         return cached.response(self.run.dir, self.checkpoint, self.condition, self._response).to(self.game.device)
 
+    def _style_directions(self, by: str) -> Directions:
+        if by == "codes":
+            raise UserError(f"{self.game.name} has no codes among its styles; leave --by out.")
+        if by != "response":
+            return eigen_directions(self._covariance())
+        found = cached.response(self.run.dir, self.checkpoint, self.condition, self._response, self.space)
+        return found.to(self.game.device)
+
     def _response(self) -> Directions:
-        z = self.prior.seeded(RESPONSE_LATENTS, 0, self.game.device)
-        return response_directions(self._generate, z, prior_covariance(self.game))
+        return response_directions(self._generate, self.seeded(RESPONSE_LATENTS, 0), self._covariance())
+
+    def _covariance(self) -> Tensor:
+        """[d, d], of the points of this space."""
+        if self.space == "z":
+            return prior_covariance(self.game)
+        return (
+            self.placed(self.prior.numbered(_STYLES, "covariance", 0, self.game.device)).T.cov().reshape(self.dim, -1)
+        )
 
     def direction(self, name: str, found: Directions | None = None) -> Tensor:
         """[d], one unit of strength of a direction: of the number `name` among those found, or of that name."""
@@ -155,7 +212,7 @@ class Space:
             if int(name) >= len(found):
                 raise UserError(f"There is no direction {name}; they are numbered 0 to {len(found) - 1}.")
             return found.vectors[int(name)] * found.scales[int(name)]
-        return torch.tensor(self.names.direction(name, self.dim), device=self.game.device)
+        return torch.tensor(self.names.direction(name, self.dim, self.space), device=self.game.device)
 
     def _encode(self, file: Path, fit: Fit | None) -> Tensor:
         """The latent [d] of a picture file."""

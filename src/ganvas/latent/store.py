@@ -7,6 +7,7 @@
      "replaced":     [what had the name before, when one was overwritten]}
 
 A name stands for one thing. A combination keeps its parts by name, and follows them when they are renamed or replaced.
+What is of styles, not of latents, says "space": "w".
 """
 
 from __future__ import annotations
@@ -38,18 +39,22 @@ class Names:
         self.file = Path(run) / "latent.json"
         self.found = self._read()
 
-    def vector(self, name: str, dim: int) -> list[float]:
-        """A saved vector of `dim` numbers."""
-        return self._fitting(self._entry("vectors", name), name, dim)
+    def vector(self, name: str, dim: int, space: str = "z") -> list[float]:
+        """A saved vector of `dim` numbers, of that space."""
+        return self._fitting(self._entry("vectors", name), name, dim, space)
 
-    def direction(self, name: str, dim: int) -> list[float]:
+    def space_of(self, name: str) -> str:
+        """The space of a saved vector: z, the latents, or w, the styles."""
+        return self._entry("vectors", name).get("space", "z")
+
+    def direction(self, name: str, dim: int, space: str = "z") -> list[float]:
         """A named direction, or a combination of them: `dim` numbers, of which one strength is as long as √λ."""
         if name in self.found["combinations"]:
             parts = self.found["combinations"][name]["strengths"]
-            rows = [(strength, self.direction(part, dim)) for part, strength in parts.items()]
+            rows = [(strength, self.direction(part, dim, space)) for part, strength in parts.items()]
             return [sum(s * row[i] for s, row in rows) for i in range(dim)]
         entry = self._entry("directions", name)
-        return [entry["scale"] * x for x in self._fitting(entry, name, dim)]
+        return [entry["scale"] * x for x in self._fitting(entry, name, dim, space)]
 
     def listed(self) -> list[dict[str, Any]]:
         """Every name with its kind and where it came from, in the order of naming."""
@@ -142,7 +147,10 @@ class Names:
         }[kind]
         raise UserError(f"There is no {kind[:-1]} called {name!r}.{did_you_mean(name, self.found[kind])} {how}.")
 
-    def _fitting(self, entry: dict[str, Any], name: str, dim: int) -> list[float]:
+    def _fitting(self, entry: dict[str, Any], name: str, dim: int, space: str) -> list[float]:
+        theirs = entry.get("space", "z")
+        if theirs != space:
+            raise UserError(f"{name} in {self.file} is one of {theirs}, and this is {space}; give --space {theirs}.")
         if len(entry["vector"]) != dim:
             raise UserError(
                 f"{name} in {self.file} has {len(entry['vector'])} numbers, and the latents of this run have {dim}; "

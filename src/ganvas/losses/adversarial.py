@@ -72,3 +72,13 @@ def relativistic_average_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 def relativistic_average_generator(real: Tensor, fake: Tensor) -> Tensor:
     """The discriminator's objective with real and fake exchanged (Jolicoeur-Martineau 2018, §4.1)."""
     return relativistic_average_discriminator(fake, real)
+
+
+def relativistic_pairing_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """E softplus(−(D(x) − D(G(z)))) over pairs [B], [B] (Jolicoeur-Martineau 2018, §3.3; Huang et al. 2024, Eq. 2)."""
+    return F.softplus(precise(fake) - precise(real)).mean()
+
+
+def relativistic_pairing_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """The discriminator's objective with real and fake exchanged, pair by pair: log 2 where no difference is seen."""
+    return relativistic_pairing_discriminator(fake, real)

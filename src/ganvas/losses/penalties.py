@@ -3,11 +3,27 @@ r"""Penalties on a critic's gradients and on weights. Always in float32, where s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
 
 from ganvas.losses import precise
+
+
+class Slope:
+    """A pass whose gradient at its input is going to be derived again, in which layers may take care of that."""
+
+    wanted = False
+    """Whether this gradient is what is being taken now, so that those of weights would be thrown away."""
+
+
+_current: ContextVar[Slope | None] = ContextVar("slope", default=None)
+
+
+def current() -> Slope | None:
+    """The pass of `scored` that is going on, or None."""
+    return _current.get()
 
 
 def input_gradient(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -38,6 +54,26 @@ def gradient_penalty(
         epsilon = mix.to(real.dtype).view(-1, *[1] * (real.dim() - 1))
         gradient = input_gradient(critic, epsilon * real + (1 - epsilon) * fake.to(real.dtype))
         return (gradient.flatten(1).norm(dim=1) - target).square().mean()
+
+
+@torch.compiler.disable
+def scored(critic: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """D(x) [B] and ‖∇ D(x)‖² [B] at samples x [B, ...], both of one pass, for a loss and its penalty together.
+
+    What is said of the critic at `input_gradient` holds here, too.
+    """
+    slope = Slope()
+    token = _current.set(slope)
+    try:
+        with torch.autocast(x.device.type, enabled=False):
+            x = precise(x).detach().requires_grad_()
+            scores = precise(critic(x))
+            slope.wanted = True
+            (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
+            return scores, gradient.square().flatten(1).sum(1)
+    finally:
+        slope.wanted = False
+        _current.reset(token)
 
 
 @torch.compiler.disable

@@ -79,18 +79,18 @@ def path_lengths(
     found = []
     for start in range(0, pairs, _BLOCK):
         here = slice(start, min(start + _BLOCK, pairs))
-        y = [] if labels is None else [torch.from_numpy(labels[here]).to(device)]
+        y = None if labels is None else torch.from_numpy(labels[here]).to(device)
         a, b = z[2 * here.start : 2 * here.stop : 2], z[2 * here.start + 1 : 2 * here.stop : 2]
         places = (t[here].to(device), t[here].to(device) + epsilon)
         with torch.no_grad():
             if space == "w":
                 assert isinstance(game, Styles)
-                a, b = game.w(a, *y), game.w(b, *y)
+                a, b = game.w(a, y), game.w(b, y)
                 one, other = (game.synthesize(_on_path(lerp, a, b, at)) for at in places)
             elif isinstance(game, Styles):
-                one, other = (game.synthesize(game.w(_on_path(slerp, a, b, at), *y)) for at in places)
+                one, other = (game.synthesize(game.w(_on_path(slerp, a, b, at), y)) for at in places)
             else:
-                one, other = (game.generate(_on_path(slerp, a, b, at), *y) for at in places)
+                one, other = (game.generate(_on_path(slerp, a, b, at), *([] if y is None else [y])) for at in places)
             found.append(distance(one, other).double().cpu().numpy() / epsilon**2)
     lengths = np.concatenate(found)
     if not np.isfinite(lengths).all():

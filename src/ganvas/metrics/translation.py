@@ -105,7 +105,7 @@ def evaluate(
         "reference": agreed.reference if sets else "",
         "shape": list(data.spec.shape),
         "seed": agreed.seed,
-        **{key: value for key in ("test_dropout", "test_statistics") if (value := _setting(game, key)) is not None},
+        **_at_test(game),
         "resizing": next((r["resizing"] for r in told.values() if "resizing" in r), ""),
         "weights": next((r["weights"] for r in told.values() if "weights" in r), ""),
         "left_out": left_out or "",
@@ -115,8 +115,11 @@ def evaluate(
     return {key: value for key, value in record.items() if value not in ("", [])}
 
 
-def _setting(game: Translates, key: str) -> Any:
-    return getattr(getattr(game, "config", None), key, None)
+def _at_test(game: Translates) -> dict[str, Any]:
+    """What a game that has the choice keeps of its training when it translates."""
+    config: Any = getattr(game, "config", None)
+    found = {"test_dropout": config.test_dropout} if hasattr(config, "test_dropout") else {}
+    return found | ({"test_statistics": game.test_statistics} if hasattr(config, "test_statistics") else {})  # type: ignore[attr-defined]
 
 
 def _skipped(data: Dataset) -> list[str]:

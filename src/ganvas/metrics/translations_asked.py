@@ -133,7 +133,7 @@ def _why_not(one: Asked, data: Dataset, directions: Sequence[str], game: str, te
     if one.base in TO_TARGET and data.task != "pairs" and data.truths is None:
         return (
             f"{one.name} holds a translation against the image that it should be, which of the domains of {data.name} "
-            "nobody knows; take fd, kid, swd or cycle."
+            f"nobody knows; take fd, kid{', swd or cycle' if len(directions) > 1 else ' or swd'}."
         )
     height, width = data.samples.shape[1:3]
     if one.base == "ssim" and min(height, width) < WINDOW:

@@ -117,15 +117,17 @@ def each_image_normalised(
 ) -> Tensor:
     """Every channel [H, W] of every image of x [B, C, H, W] with mean 0 and variance 1, then times a gain, plus a bias.
 
-    By way of `batch_norm`: PyTorch's `instance_norm` returns wrong gradients for a batch of one where these lie in
-    channels_last memory (`tests/networks/test_translation.py` shows it). A channel of one pixel, as a U-Net has inside
-    when its image is smaller than those of its training, is its own mean, and so becomes the bias.
+    Gains and biases are [C], or [B, C], each image's own. By way of `batch_norm` of rows of pixels: for a batch of one
+    PyTorch's `instance_norm`, and its `batch_norm` of images, too, return wrong gradients where these do not lie in
+    memory as the images do (`tests/networks/test_translation.py` shows it); rows lie in one way only. A channel of one
+    pixel, as a U-Net has inside when its image is smaller than those of its training, is its own mean, and so becomes
+    the bias.
     """
     n, c, h, w = x.shape
     if h * w == 1:
-        return torch.zeros_like(x) if bias is None else bias.to(x.dtype).view(1, c, 1, 1).expand(n, c, 1, 1)
-    gain, shift = (None if q is None else q.repeat(n) for q in (weight, bias))
-    y = nn.functional.batch_norm(x.reshape(1, n * c, h, w), None, None, gain, shift, training=True, eps=eps)
+        return torch.zeros_like(x) if bias is None else bias.to(x.dtype).view(-1, c, 1, 1).expand(n, c, 1, 1)
+    gain, shift = (None if q is None else q.expand(n, c).reshape(-1) for q in (weight, bias))
+    y = nn.functional.batch_norm(x.reshape(1, n * c, h * w), None, None, gain, shift, training=True, eps=eps)
     return y.view(n, c, h, w)
 
 

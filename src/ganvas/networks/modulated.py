@@ -57,7 +57,8 @@ class ModulatedConv(Equalized):
         """d [B, C'] of s [B, C], in full precision."""
 
         def make() -> Tensor:
-            return (self.weight * self.scale).square().contiguous().sum((2, 3)).T  # in one order, however the weight lies
+            # Summed in one order, however the weight lies in memory.
+            return (self.weight * self.scale).square().contiguous().sum((2, 3)).T
 
         with full_precision(s.device.type):
             energy = once_a_loss((id(self), "energy", torch.is_grad_enabled()), make)

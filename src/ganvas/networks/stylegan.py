@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ganvas.losses import precise
 from ganvas.networks import fir
 from ganvas.networks.equalized import GAIN, Conv, Linear, pixel_norm
+from ganvas.networks.layers import each_image_normalised
 from ganvas.networks.progressive import Growing, ToRGB, UpConv, channels, leaky
 from ganvas.networks.spectral import full_precision
 from ganvas.networks.updown import doubled
@@ -24,10 +25,13 @@ EPS = 1e-8
 
 
 def adaptive_instance_norm(x: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
-    """gain · (x − μ(x)) / σ(x) + bias, by image and channel of x [B, C, H, W] (Eq. 1); gain and bias are [B, C]."""
-    var, mean = torch.var_mean(precise(x), (2, 3), correction=0, keepdim=True)
-    scale = gain[:, :, None, None] * (var + EPS).rsqrt()
-    return torch.addcmul(bias[:, :, None, None].to(x.dtype), x - mean.to(x.dtype), scale.to(x.dtype))
+    """gain · (x − μ(x)) / σ(x) + bias, by image and channel of x [B, C, H, W] (Eq. 1); gain and bias are [B, C].
+
+    `batch_norm`, to which every channel of every image is a channel of one image, takes moments and their gradients
+    five times as quickly as `var_mean` (measured on a CPU).
+    """
+    y = each_image_normalised(x.contiguous(), precise(gain), precise(bias), EPS)  # one order of sums, of one image too
+    return y.contiguous(memory_format=torch.channels_last)
 
 
 class Mapping(nn.Module):

@@ -11,6 +11,7 @@ Activations have gain √2, which is folded into what they follow: a leaky ReLU 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -109,9 +110,7 @@ class ToImage(nn.Module):
 class Generator(nn.Module):
     """Latents z [B, z_dim], and conditions c [B, c_dim] where there are any, → images [B, C, H, W]."""
 
-    def __init__(
-        self, shape: tuple[int, ...], z_dim: int, c_dim: int, w_dim: int, depth: int, base: int, most: int
-    ):
+    def __init__(self, shape: tuple[int, ...], z_dim: int, c_dim: int, w_dim: int, depth: int, base: int, most: int):
         super().__init__()
         k = levels(*shape[1:])
         assert k is not None
@@ -120,7 +119,7 @@ class Generator(nn.Module):
         self.mapping = Mapping(z_dim, c_dim, w_dim, depth)
         self.constant = nn.Parameter(torch.randn(1, width[0], *sides[0]))
         self.convs = nn.ModuleList([StyledConv(width[0], width[0], w_dim, up=False)])
-        for a, b in zip(width, width[1:], strict=False):
+        for a, b in itertools.pairwise(width):
             self.convs += [StyledConv(a, b, w_dim, up=True), StyledConv(b, b, w_dim, up=False)]
         self.to_image = nn.ModuleList(ToImage(c, shape[0], w_dim) for c in width)
         self.noise_shapes = [sides[0], *(side for side in sides[1:] for _ in range(2))]
@@ -175,6 +174,7 @@ class Block(nn.Module):
         y = fir.filtered(y, pad=2)
         y = F.conv2d(y, self.conv1.kernel(), None, stride=2)
         gain = 1.0 if self.skip is not None else GAIN
+        assert self.conv1.bias is not None
         y = F.leaky_relu(y + (gain * self.conv1.bias).to(y.dtype).view(1, -1, 1, 1), LEAK)
         return y if self.skip is None else y + self.skip(fir.downsampled(x.to(y.dtype)))
 
@@ -197,15 +197,13 @@ class Discriminator(nn.Module):
     normalised before its eight dense layers, as in StyleGAN2-ADA's code.
     """
 
-    def __init__(
-        self, shape: tuple[int, ...], c_dim: int, base: int, most: int, residual: bool = True, group: int = 4
-    ):
+    def __init__(self, shape: tuple[int, ...], c_dim: int, base: int, most: int, residual: bool = True, group: int = 4):
         super().__init__()
         k = levels(*shape[1:])
         assert k is not None
         width = [channels(i, base, most) for i in range(k, -1, -1)]
         self.from_image = Conv(shape[0], width[0], 1)
-        self.blocks = nn.Sequential(*(Block(a, b, residual) for a, b in zip(width, width[1:], strict=False)))
+        self.blocks = nn.Sequential(*(Block(a, b, residual) for a, b in itertools.pairwise(width)))
         self.stddev = MinibatchStddev(group)
         last = width[-1]
         self.conv = Conv(last + 1, last, 3)

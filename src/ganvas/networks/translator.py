@@ -44,16 +44,51 @@ class Translator(nn.Module):
         self.end = nn.Conv2d(k, outputs, 7)
 
     def forward(self, x: Tensor) -> Tensor:
-        height, width = x.shape[2:]
-        x = _reflected(x, 3, -height % _MULTIPLE, -width % _MULTIPLE)
-        norms = iter(self.norms)
-        x = F.relu(next(norms)(self.begin(x)))
-        for down in self.downs:
-            x = F.relu(next(norms)(down(x)))
-        x = self.blocks(x)
-        for up in self.ups:
-            x = F.relu(next(norms)(up(x)))
-        return self.end(_reflected(x, 3)).tanh()[:, :, :height, :width]
+        return self.decode(self.encode(x), *x.shape[2:])
+
+    def encode(self, x: Tensor, kept: list[Tensor] | None = None) -> Tensor:
+        """What the first half makes of images [B, C, H, W]: [B, 4k, ⌈H/4⌉, ⌈W/4⌉].
+
+        `kept`, for those who look inside, is given the maps on the way whose channels `encoded` tells: the pixels, both
+        convolutions of stride 2 before they are normalised, and the residual blocks `compared`.
+        """
+        keep = (lambda h: None) if kept is None else kept.append
+        keep(x)
+        x = _reflected(x, 3, -x.shape[2] % _MULTIPLE, -x.shape[3] % _MULTIPLE)
+        h = F.relu(self.norms[0](self.begin(x)))
+        for down, norm in zip(self.downs, self.norms[1:3], strict=True):
+            h = down(h)
+            keep(h)
+            h = F.relu(norm(h))
+        for i, block in enumerate([*self.blocks][: self.first_half], 1):
+            h = block(h)
+            if i in self.compared:
+                keep(h)
+        return h
+
+    def decode(self, h: Tensor, height: int, width: int) -> Tensor:
+        """The images, of that height and width."""
+        for block in [*self.blocks][self.first_half :]:
+            h = block(h)
+        for up, norm in zip(self.ups, self.norms[3:], strict=True):
+            h = F.relu(norm(up(h)))
+        return self.end(_reflected(h, 3)).tanh()[:, :, :height, :width]
+
+    @property
+    def first_half(self) -> int:
+        """Residual blocks of the first half: 5 of 9, 3 of 6."""
+        return -(-len(self.blocks) // 2)
+
+    @property
+    def compared(self) -> tuple[int, ...]:
+        """The residual blocks, counted from 1, that `encode` keeps: the first and the last of the first half."""
+        return tuple(sorted({1, self.first_half}))
+
+    @property
+    def encoded(self) -> list[int]:
+        """Channels of the maps that `encode` keeps."""
+        k = self.begin.out_channels
+        return [self.begin.in_channels, 2 * k, 4 * k, *[4 * k] * len(self.compared)]
 
 
 def _reflected(x: Tensor, reach: int, below: int = 0, right: int = 0) -> Tensor:

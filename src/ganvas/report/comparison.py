@@ -37,7 +37,7 @@ def by_label(record: Mapping[str, Any]) -> dict[str, list[Record]]:
 def render(directory: Path, record: Mapping[str, Any]) -> str:
     """The page as HTML."""
     groups = by_label(record)
-    title = f"{' · '.join(dict.fromkeys(c['game'] for c in record['contestants']))} on {record['data']['name']}"
+    title = f"{' · '.join(record['asked']['games'])} on {record['data']['name']}"
     body = "".join(
         (
             _header(record, title),

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas.game import DataSpec, MixesConditions
+from ganvas.game import DataSpec, MixesConditions, Styles
 
 GRID = 64
 """Samples of a grid."""
@@ -39,7 +39,27 @@ def by_rows(
     game: Any, rows: Sequence[Any], n: int | None = None, seed: int = 0, truncation: float = 1.0
 ) -> tuple[Tensor, int]:
     """`n` samples, or as many as fill the rows, and how many stand in each."""
-    columns = COLUMNS if n is None else math.ceil(n / len(rows))
+    if isinstance(game, Styles):  # whose truncation is one of styles
+        w, columns = styles_by_rows(game, rows, n, seed, truncation)
+        return game.synthesize(w), columns
+    columns = _columns(rows, n)
     z = game.prior.seeded(columns, seed, game.device, truncation)
-    made = [game.generate(z, [r] if isinstance(r, str) else torch.full((columns,), r)) for r in rows]
-    return torch.cat(made)[:n], columns
+    return torch.cat([game.generate(z, _alike(row, columns)) for row in rows])[:n], columns
+
+
+def styles_by_rows(
+    game: Any, rows: Sequence[Any], n: int | None = None, seed: int = 0, truncation: float = 1.0
+) -> tuple[Tensor, int]:
+    """The styles w [n, w_dim] of such samples, and how many stand in each row."""
+    columns = _columns(rows, n)
+    z = game.prior.seeded(columns, seed, game.device)
+    return torch.cat([game.w(z, _alike(row, columns), truncation) for row in rows])[:n], columns
+
+
+def _columns(rows: Sequence[Any], n: int | None) -> int:
+    return COLUMNS if n is None else math.ceil(n / len(rows))
+
+
+def _alike(row: Any, columns: int) -> Any:
+    """What all samples of a row are asked for."""
+    return [row] if isinstance(row, str) else torch.full((columns,), row)

@@ -17,6 +17,7 @@ _TITLES = {
     "D": "Verdicts of D",
     "L": "Energies",
     "k_t": "k_t",
+    "nce": "PatchNCE (nats)",
     "grad_norm": "Gradient norms",
     "lr": "Learning rates",
     "img_per_s": "Speed (img/s)",
