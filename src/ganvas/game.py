@@ -185,6 +185,8 @@ class Game(nn.Module):
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     preset_settings: ClassVar[dict[str, dict[str, Any]]] = {}
     """Settings of the engine that belong to a preset, where nobody asks for others."""
+    preset_augment: ClassVar[dict[str, str]] = {}
+    """How a preset varies the real images (`ganvas.data.augment`), where nobody asks for something else."""
     memory_format: ClassVar[str] = "nhwc"
     """Which memory format measures better for this game's networks on a CPU: "nhwc" (channels last) or "nchw"."""
     name: ClassVar[str] = ""

@@ -73,8 +73,9 @@ def plan(request: Request) -> Plan:
         raise UserError(f"--every {request.every:g} is out of range; give a distance in kimg above 0.")
     if request.keep < 1:
         raise UserError(f"--keep {request.keep} is out of range; keep at least one checkpoint.")
-    if cls.augment and not request.reading.augment:
-        request = replace(request, reading=replace(request.reading, augment=cls.augment))
+    augment = cls.preset_augment.get(request.preset or "", cls.augment)
+    if augment and not request.reading.augment:
+        request = replace(request, reading=replace(request.reading, augment=augment))
     own, engine = split_overrides(request, cls)
     draft = config.replace(_preset(cls, request), own, request.game)
     dataset = load(request, lambda native: cls.size_for(native, draft), cls.task)

@@ -12,6 +12,7 @@ from ganvas.engine import play, take
 from ganvas.errors import UserError
 from ganvas.game import Turn
 from ganvas.losses import f_divergences
+from ganvas.plans import plan, request_of
 
 ADAPTIVE = [n for n in games.names() if "ada" in games.find(n).Config.__dataclass_fields__ and n != "ebgan"]
 BATCH = 16
@@ -157,3 +158,14 @@ def test_a_configuration_from_before_it_was_there_has_none() -> None:
     for name in ("ada", "ada_target", "ada_kimg", "ada_p"):
         del old[name]
     assert config.from_json(cls.Config, old, "config.json") == cls.Config()
+
+
+@pytest.mark.parametrize("name", ["dcgan", "sngan", "stylegan2"])
+def test_the_preset_for_small_sets_augments_and_mirrors(name: str) -> None:
+    small, narrow = (
+        plan(request_of({"preset": p, "size": 16, "limit": 100}, name, "blossoms")) for p in ("small", "narrow")
+    )
+    assert (small.config.ada, small.dataset.augment) == ("bgc", "mirror")
+    assert (narrow.config.ada, narrow.dataset.augment) == ("", "")
+    asked = plan(request_of({"preset": "small", "size": 16, "limit": 100, "augment": "none"}, name, "blossoms"))
+    assert asked.dataset.augment == "none", "what a person asks for counts"

@@ -13,13 +13,14 @@ or the non-saturating one. Networks are the residual ones of Appendix B.4; five 
 Presets: `projection` is the conditional game of Miyato and Koyama 2018 (arXiv:1802.05637): gains and biases of the
 generator's normalisation are chosen by the condition c, and D(x, c) = ψ·h + <V c, h>. `sagan` is SAGAN (Zhang et al.
 2019, arXiv:1805.08318): that, with spectral normalisation in both, self-attention at 32×32, one step of D, and learning
-rates of 1e-4 and 4e-4, in batches of 256. `narrow` has half the channels, for small machines.
+rates of 1e-4 and 4e-4, in batches of 256. `narrow` has half the channels, for small machines, and
+`small`, which is for 100 to 1,000 images, ADA besides (docs/small-data.md).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -45,12 +46,15 @@ class SNGAN(Residual):
     presets = {
         "tiny": {"width": 4, "z_dim": 8, "batch": 16, "d_steps": 2},
         "narrow": {"width": 32},
+        "small": {"width": 32, "batch": 32, "ada": "bgc", "ada_kimg": 10.0},
         "projection": {"condition": "auto"},
         "sagan": {
             "condition": "auto", "spectral_g": True, "attention": 32, "d_steps": 1, "batch": 256,
             "opt_g.lr": 1e-4, "opt_d.lr": 4e-4,
         },
     }  # fmt: skip
+
+    preset_augment: ClassVar[dict[str, str]] = {"small": "mirror"}
 
     def networks(self, c: Any, data: DataSpec) -> tuple[nn.Module, nn.Module]:
         size = (data.channels, PLANS[data.size], c.width)

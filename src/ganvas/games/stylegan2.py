@@ -13,7 +13,8 @@ Nine of ten samples have a second w from a layer on that is drawn for each (mixi
 its running mean: w̄ + ψ (w − w̄). Images may be rectangular: the learned constant is of their shape.
 
 Settings are those of the second paper's code for the size of the images (its `auto`, on one device); `paper` is
-configuration F of the first, `cifar` the second's for CIFAR-10, `narrow` is for small machines. `condition` tells
+configuration F of the first, `cifar` the second's for CIFAR-10, `narrow` is for small machines, and
+`small` for 100 to 1,000 images, which it augments (docs/small-data.md). `condition` tells
 classes and attributes as the second does. The average is `--ema-halflife-kimg` batch · 10 / 32.
 
 The authors' code takes the gradient through a, too, whose share in it is 0.01; here a rests during the turn.
@@ -24,7 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +87,10 @@ class StyleGAN2(TwoPlayer):
             "r1_every": 2, "path_every": 2,
         },
         "narrow": {"batch": 8, "channel_base": 2048, "channel_max": 64, "z_dim": 128, "w_dim": 128, "r1_gamma": 0.1},
+        "small": {
+            "batch": 8, "channel_base": 2048, "channel_max": 64, "z_dim": 128, "w_dim": 128, "r1_gamma": 0.1,
+            "ada": "bgc", "ada_kimg": 20.0,
+        },
         "paper": {
             "batch": 32, "channel_base": 32768, "mapping_layers": 8, "r1_gamma": 10.0,
             "opt_g.lr": 2e-3, "opt_d.lr": 2e-3,
@@ -95,6 +100,7 @@ class StyleGAN2(TwoPlayer):
             "opt_d.lr": 2.5e-3, "path_weight": 0.0, "mixing": 0.0, "residual_d": False, "stddev_group": 32,
         },
     }  # fmt: skip
+    preset_augment: ClassVar[dict[str, str]] = {"small": "mirror"}
     preset_settings = {"paper": {"ema_halflife_kimg": 10.0, "ema_rampup": 0.0}, "cifar": {"ema_halflife_kimg": 500.0}}
     G: Generator
     path_mean: Tensor
