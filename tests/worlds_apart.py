@@ -131,10 +131,15 @@ def kind(spec: DataSpec) -> str:
 NOISY = {"instance_noise": 0.1}  # exercises random numbers inside the losses where a game has them
 
 
+ADAPTIVE = ("dcgan", "wgan-gp", "progan", "sngan", "stylegan2")  # augmented by ADA, the other games by DiffAugment
+
+
 def lively(name: str, spec: DataSpec) -> dict[str, Any]:
     """Settings that use as much of a game as possible."""
     known = games.find(name).Config.__dataclass_fields__
-    augmented = {"diffaugment": "color,translation,cutout"} if spec.is_image else {}
+    augmented: dict[str, Any] = {"diffaugment": "color,translation,cutout"} if spec.is_image else {}
+    if name in ADAPTIVE and spec.is_image:
+        augmented = {"ada": "bgcfnc", "ada_p": 0.4, "ada_kimg": 0.5}
     told = {"condition": "auto"} if spec.classes else {}
     switches = {"dropout": 0.5, "attention": 8, "spectral_g": True, "phase_kimg": 0.01}
     if games.find(name).task != "images":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +12,9 @@ import numpy as np
 import psutil
 
 from ganvas.data import Dataset, Problem
+from ganvas.data.unseen import read_alike, unseen
 from ganvas.engine import Session, averaged
+from ganvas.errors import UserError
 from ganvas.evaluating import averaging
 from ganvas.game import Game, Judges, Samples, Translates
 from ganvas.metrics import BESIDE, CARDS
@@ -191,7 +194,7 @@ class Recorder:
         """Draws what the averaged game makes now, always from the same latents or inputs."""
         path = self.run.dir / "samples" / f"fakes-{name}.png"
         if isinstance(self.game, Translates):
-            grid.save_grid(path, *translations.tiles(self.game, *translations.examples(self.dataset)))
+            translations.save(path, self.game, self.watched)
             self._show(path)
             return path
         if not isinstance(self.game, Samples):
@@ -209,6 +212,19 @@ class Recorder:
             grid.save_grid(path, grid.to_uint8(x), columns)
         self._show(path)
         return path
+
+    @cached_property
+    def watched(self) -> list[translations.Part]:
+        """The pictures that are translated at every snapshot, the same after a resume."""
+
+        def new(few: int) -> Dataset | None:
+            try:
+                return unseen(self.run.config["data"]["names"], read_alike(self.run.reading, self.dataset.spec), few)
+            except UserError as e:  # it is not what the training needs
+                self.warn(f"the samples show no pictures that the run does not see: {e}")
+                return None
+
+        return translations.parts(self.dataset, new)
 
     def _show(self, path: Path) -> None:
         from PIL import Image

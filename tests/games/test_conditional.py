@@ -130,7 +130,7 @@ def test_mutual_information_of_perfect_and_of_empty_answers():
 
 def test_infogan_learns_to_show_its_codes():
     game = tiny("infogan", IMAGES, **{"opt_d.lr": 2e-3, "opt_g.lr": 5e-3})
-    table = session(game, 150)
+    table = session(game, 250)
     table.seat(game)
     seen = []
     for _ in play(game, Patterns(IMAGES), table):

@@ -11,8 +11,8 @@ from PIL import Image, ImageFont
 
 from ganvas.data import Dataset, Stream, load
 from ganvas.errors import UserError
-from ganvas.report.grid import PAD, to_uint8
-from ganvas.report.sheet import _CAPTION, _cut, save_sheet
+from ganvas.report.grid import PAD, cut, to_uint8
+from ganvas.report.sheet import _CAPTION, save_sheet
 
 
 def read(path: Path) -> np.ndarray:
@@ -111,8 +111,8 @@ def test_what_cannot_be_written_is_told(tmp_path: Path, data: str, out: str, say
 def test_a_long_name_is_cut_to_its_width() -> None:
     font = ImageFont.load_default(size=11)
     for name in ("", "cat", "w" * 200, "日本語" * 30):
-        cut = _cut(name, font, 60)
-        assert font.getlength(cut) <= 60
-        assert cut == name or (cut.endswith("…") and name.startswith(cut[:-1]))
-    assert _cut("cat", font, 60) == "cat"
-    assert len(_cut("w" * 200, font, 60)) > 4
+        short = cut(name, font, 60)
+        assert font.getlength(short) <= 60
+        assert short == name or (short.endswith("…") and name.startswith(short[:-1]))
+    assert cut("cat", font, 60) == "cat"
+    assert len(cut("w" * 200, font, 60)) > 4

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
+import os
 import re
 import sys
-from collections.abc import Iterable
-from contextlib import redirect_stderr
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, suppress
 from typing import Any, TypeVar
 
 from ganvas.errors import UserError, did_you_mean
@@ -26,22 +28,43 @@ def parse(cls: type[T], argv: list[str], command: str, description: str) -> T:
     except SystemExit as e:
         if e.code in (0, None):
             raise
-        raise UserError(f"{command}: {_in_a_sentence(said.getvalue())} `ganvas {command} --help` tells more.") from None
+    said = io.StringIO()
+    with _wide(), redirect_stderr(said), suppress(SystemExit):  # once more, so that no line is broken
+        tyro.cli(cls, args=argv, prog=f"ganvas {command}", description=description)
+    raise UserError(f"{command}: {_in_a_sentence(said.getvalue())} `ganvas {command} --help` tells more.")
+
+
+@contextmanager
+def _wide() -> Iterator[None]:
+    """Inside, the terminal counts as so wide that whatever people type fits into a line."""
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "10000"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = before
+
+
+_QUOTED = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""  # a text as Python writes it
 
 
 def _in_a_sentence(panel: str) -> str:
     """tyro's panel of several lines, boxed, as one sentence."""
     lines = [line.strip(" │╭╰╮╯─") for line in panel.splitlines()]
     text = " ".join(line for line in lines if line.strip("-"))  # where there is no Unicode, boxes are of dashes
-    if wrong := re.search(r"Error parsing (--[\w.-]+|[A-Z_]+):.*?'([^']*)'", text):
-        values = re.findall(r"\['([^']*)'\]", text) or [wrong[2]]
-        kind = "a whole number" if "INT" in text else "a number" if "FLOAT" in text else "understood"
-        return f"{wrong[1]} {values[0]} is not {kind}."
-    if choice := re.search(r"invalid choice '([^']*)' for argument '([^']*)'. Expected one of \((.*?)\)", text):
-        allowed = [word for word in re.findall(r"'([^']*)'", choice[3]) if word != "None"]
+    if wrong := re.search(rf"Error parsing (--[\w.-]+|[A-Z_]+):(?:.*?{_QUOTED})?", text):
+        value = f" {ast.literal_eval(wrong[2])}" if wrong[2] else ""  # Python cuts what is longer than 200 characters
+        wanted = re.search(rf"Argument helptext:.*? {wrong[1]} (\S+)", text)
+        kind = wanted[1] if wanted else ""
+        return f"{wrong[1]}{value} is not {_KINDS[next((k for k in _KINDS if k in kind), '')]}."
+    if choice := re.search(r"invalid choice '(.*)' for argument '([^']*)'. Expected one of \((.*?)\)", text):
+        allowed = sorted(word for word in re.findall(r"'([^']*)'", choice[3]) if word != "None")
         return f"{choice[2]} {choice[1]} is none of {', '.join(allowed)}.{did_you_mean(choice[1], allowed)}"
     if missing := re.search(r"Missing from [\w ]+: (\S+) (.*?) \(required\)", text):
-        return f"{missing[1]} is missing: {missing[2][0].lower()}{missing[2][1:]}"
+        return f"{missing[1]} is missing: {_inside_a_sentence(missing[2])}"
     if unknown := re.search(r"Unrecognized options: ([^\s,]+)", text):
         what = "option " if unknown[1].startswith("-") else "place for "
         near = re.search(r"Perhaps you meant: (--[\w-]+)", text)
@@ -49,6 +72,15 @@ def _in_a_sentence(panel: str) -> str:
     if empty := re.search(r"Missing value for argument '(\S+?)'", text):
         return f"{empty[1]} needs a value."
     return text.split(" For full helptext")[0]
+
+
+_KINDS = {"INT": "a whole number", "FLOAT": "a number", "": "understood"}
+
+
+def _inside_a_sentence(text: str) -> str:
+    """Its first letter small, but for a name, as RUN, U-Net or L1 are."""
+    first = text.split(maxsplit=1)[0]
+    return text if any(c.isupper() or c.isdigit() for c in first[1:]) else text[0].lower() + text[1:]
 
 
 def take_settings(argv: list[str], own: Iterable[str]) -> tuple[list[str], dict[str, str]]:

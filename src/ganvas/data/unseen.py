@@ -20,7 +20,7 @@ _TO_JUDGE_ON = ("test", "validation")  # whichever is published; the test part r
 _TRAINING = (None, "train", "training")
 
 
-def unseen(names: Sequence[str], reading: Reading) -> Dataset | None:
+def unseen(names: Sequence[str], reading: Reading, limit: int | None = None) -> Dataset | None:
     """The pictures that a run on these data does not see, read in the same way, all of them and with all their labels.
 
     They are the share that `--held-out` holds out; without it the test part of a set that publishes one, or else its
@@ -28,6 +28,7 @@ def unseen(names: Sequence[str], reading: Reading) -> Dataset | None:
 
     Args:
         reading: with nothing left to be derived (`read_alike`).
+        limit: at most so many of them, always the same, which are read alone.
 
     Returns:
         None where there are none: then everything is trained on.
@@ -35,7 +36,7 @@ def unseen(names: Sequence[str], reading: Reading) -> Dataset | None:
     Raises:
         UserError: there is such a part, and it cannot be used.
     """
-    whole = replace(reading, limit=None, labelled=None, imbalance=None, augment="")
+    whole = replace(reading, limit=limit, labelled=None, imbalance=None, augment="")
     if reading.held_out is not None:
         return load(names, replace(whole, split="test")) if reading.split in _TRAINING else None
     plain = [apart(name) for name in names]

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ganvas.conditions import Kind
 from ganvas.config import setting
 from ganvas.errors import UserError
-from ganvas.game import Aux, Batch, DataSpec, Turn
+from ganvas.game import Aux, Batch, DataSpec
 from ganvas.games.gan import Minimax, MinimaxRules
 from ganvas.games.two_player import ConvolutionalConfig, is_convolutional
 
@@ -85,11 +85,6 @@ class ACGAN(Minimax):
         """The generator's objective."""
         error = self.condition.errors(fake[:, 1:], *self.given(b)).mean()
         return self.persuasion(fake[:, 0]) + self.config.class_weight_g * error, {"class_error/G": error}
-
-    @torch.no_grad()
-    def after(self, turn: Turn, aux: Aux) -> Batch:
-        self.remember(aux)
-        return Batch()
 
     @torch.no_grad()
     def judge(self, x: Tensor, labels: Any = None) -> Tensor:

@@ -18,12 +18,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from ganvas.conditions import Kind
 from ganvas.config import setting
-from ganvas.game import Aux, Batch, DataSpec, Turn
+from ganvas.game import Aux, Batch, DataSpec
 from ganvas.games.gan import Minimax, MinimaxRules
 from ganvas.games.two_player import ConvolutionalConfig
 from ganvas.networks import mlp
@@ -78,11 +77,6 @@ class CGAN(Minimax):
     def discriminator(self, b: Batch) -> tuple[Tensor, Aux]:
         loss, aux = super().discriminator(b)
         return loss, aux | self.told(b)
-
-    @torch.no_grad()
-    def after(self, turn: Turn, aux: Aux) -> Batch:
-        self.remember(aux)
-        return Batch()
 
     @classmethod
     def exemptions(cls, config: Any) -> dict[str, str]:

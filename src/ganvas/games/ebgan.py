@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.config import setting
+from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Turn
 from ganvas.games.two_player import ConvolutionalConfig, TwoPlayer, is_convolutional
 from ganvas.losses import energies
@@ -93,6 +94,15 @@ class EBGAN(TwoPlayer):
         """[n]: minus the energy, which is higher for samples that look more real."""
         x = x.to(self.device)
         return -energies.squared(x, self.D(x))
+
+    @classmethod
+    def check(cls, config: Any, data: DataSpec) -> None:
+        super().check(config, data)
+        if config.ada:
+            raise UserError(
+                f"{cls.name}: ada asks whether D takes a real for real, and an energy has no such bound; "
+                "use --diffaugment color,translation,cutout."
+            )
 
     @classmethod
     def exemptions(cls, config: Any) -> dict[str, str]:

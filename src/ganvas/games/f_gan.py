@@ -20,7 +20,7 @@ from ganvas.config import setting
 from ganvas.game import Aux, DataSpec
 from ganvas.games.gan import Minimax
 from ganvas.games.two_player import ConvolutionalConfig
-from ganvas.losses import f_divergences
+from ganvas.losses import f_divergences, precise
 
 Name = Literal["kl", "reverse-kl", "pearson", "squared-hellinger", "jensen-shannon", "gan"]
 
@@ -51,7 +51,12 @@ class FGAN(Minimax):
     def rejection(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Aux]:
         """The discriminator's objective, and the bound of the divergence that it has found."""
         bound = f_divergences.bound(real, fake, self.divergence)
-        return -bound, {"bound": bound}
+        return -bound, {"bound": bound} | self.heard(real, fake)
+
+    def signs(self, real: Tensor, fake: Tensor) -> Tensor:
+        """1 where a sample is more frequent in the data than among the fakes: T = f′(p/q) lies above f′(1)."""
+        one = self.divergence.derivative(torch.ones([], device=real.device))
+        return (self.divergence.activation(precise(real)) - one).sign()
 
     def persuasion(self, fake: Tensor) -> Tensor:
         """The generator's objective."""

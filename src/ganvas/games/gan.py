@@ -73,7 +73,8 @@ class Minimax(TwoPlayer):
     def rejection(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Aux]:
         """The discriminator's objective, and what it thinks on average."""
         loss = adversarial.discriminator(real, fake, self.config.label_smoothing)
-        return loss, {"D(x)": precise(real).sigmoid().mean(), "D(G(z))": precise(fake).sigmoid().mean()}
+        thinks = {"D(x)": precise(real).sigmoid().mean(), "D(G(z))": precise(fake).sigmoid().mean()}
+        return loss, thinks | self.heard(real, fake)
 
     def persuasion(self, fake: Tensor) -> Tensor:
         """The generator's objective."""
@@ -130,7 +131,7 @@ class GAN(Minimax):
             for m in self.D.modules():
                 if isinstance(m, nn.Linear):
                     m.weight.copy_(torch.renorm(m.weight, 2, 0, self.config.max_norm_d))
-        return Batch()
+        return super().after(turn, aux)
 
     @classmethod
     def for_points(cls) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from torch import Tensor
 from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Progress, Turn
+from ganvas.games import adaptive
+from ganvas.games.adaptive import ShownConfig
 from ganvas.games.growth import FIRST, SIDES, Growth, by_side
 from ganvas.games.two_player import TwoPlayer
-from ganvas.losses import diffaugment
 from ganvas.networks.layers import batches_apart
 from ganvas.networks.progressive import Growing
 from ganvas.optim import Optimizer
@@ -25,7 +26,7 @@ ADAM = Optimizer(lr=1e-3, beta1=0.0, beta2=0.99, eps=1e-8)
 
 
 @dataclass(frozen=True)
-class GrowingConfig:
+class GrowingConfig(ShownConfig):
     """Settings of two networks that grow; defaults are ProGAN's."""
 
     batch: int = setting(16, "images a turn takes, over all processes", APPENDIX_A1, low=2)
@@ -42,12 +43,6 @@ class GrowingConfig:
     lr_at: str = setting("", "learning rates of both players at single stages, as in 512:0.0015; others have their own")
     opt_g: Optimizer = setting(ADAM, "the generator's optimizer", APPENDIX_A1)
     opt_d: Optimizer = setting(ADAM, "the discriminator's optimizer", APPENDIX_A1)
-    instance_noise: float = setting(
-        0.0, "noise added to what the discriminator sees, falling to 0 over the schedule", "Sønderby et al. 2017", low=0
-    )
-    diffaugment: str = setting(
-        "", "DiffAugment's policy on real and fake alike, as in color,translation,cutout", "Zhao et al. 2020"
-    )
 
 
 class GrowingGame(TwoPlayer):
@@ -92,7 +87,7 @@ class GrowingGame(TwoPlayer):
 
     def after(self, turn: Turn, aux: Aux) -> Batch:
         aux |= {"side": FIRST * 2.0**self.D.level, "alpha": self.D.alpha.clone()}
-        return Batch()
+        return super().after(turn, aux)
 
     def pair(self, b: Batch) -> tuple[Tensor, Tensor]:
         return super().pair(b | {"x": self.D.at_stage(b["x"])})
@@ -109,9 +104,9 @@ class GrowingGame(TwoPlayer):
 
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
-        diffaugment.policy(config.diffaugment)
         if not data.is_image:
             raise UserError(f"{cls.name} makes images, not the points of a 2-D world; try gan or wgan-gp.")
+        adaptive.check(config, data, cls.name)
         if data.size not in SIDES or data.shape[1] != data.shape[2]:
             raise UserError(
                 f"{cls.name} cannot make images of {data.shape[1]}×{data.shape[2]}: it doubles 4×4 up to a square of "

@@ -44,13 +44,14 @@ class LSGAN(TwoPlayer):
     def __init__(self, config: Any, data: DataSpec):
         super().__init__(config, data)
         self.a, self.b, self.c = TARGETS[config.targets]
+        self.zero = (self.a + self.b) / 2
         self.turns = [Turn(("D",), self.discriminator), Turn(("G",), self.generator)]
 
     def discriminator(self, b: Batch) -> tuple[Tensor, Aux]:
         real, fake = self.verdicts(b, *self.pair(b))
         target = self.b - self.config.label_smoothing
         loss = adversarial.least_squares_discriminator(real, fake, self.a, target)
-        return loss, {"D(x)": real.float().mean(), "D(G(z))": fake.float().mean()}
+        return loss, {"D(x)": real.float().mean(), "D(G(z))": fake.float().mean()} | self.heard(real, fake)
 
     def generator(self, b: Batch) -> tuple[Tensor, Aux]:
         return adversarial.least_squares_generator(self.verdict(b), self.c), {}

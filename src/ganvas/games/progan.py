@@ -47,6 +47,7 @@ class Wasserstein(GrowingGame):
 
     Config = ProGANConfig
     judges = "score"
+    zero: float | None = None
 
     def __init__(self, config: Any, data: DataSpec):
         super().__init__(config, data)
@@ -60,7 +61,7 @@ class Wasserstein(GrowingGame):
         told = self.shown(b)
         penalty = gradient_penalty(lambda x: self.D(x, *told), real, fake, b.chance.uniform(purpose="mix"), c.gp_target)
         loss = c.gp_weight / c.gp_target**2 * penalty - distance + c.drift * precise(on_real).square().mean()
-        return loss, {"wasserstein": distance, "penalty": penalty}
+        return loss, {"wasserstein": distance, "penalty": penalty} | self.heard(on_real, on_fake)
 
     def generator(self, b: Batch) -> tuple[Tensor, Aux]:
         return adversarial.wasserstein_generator(self.verdict(b)), {}

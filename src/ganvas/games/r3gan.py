@@ -33,9 +33,11 @@ from ganvas.conditions import Condition, Kind
 from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Progress, Turn
-from ganvas.games.stylegan2 import in_chunks
+from ganvas.games import adaptive
+from ganvas.games.adaptive import ShownConfig
+from ganvas.games.stylegan import in_chunks
 from ganvas.games.two_player import TwoPlayer
-from ganvas.losses import adversarial, diffaugment
+from ganvas.losses import adversarial
 from ganvas.losses.penalties import scored
 from ganvas.networks.r3gan import Discriminator, Generator, stages, widths
 from ganvas.optim import Optimizer
@@ -48,7 +50,7 @@ LARGEST = 1024
 
 
 @dataclass(frozen=True)
-class R3GANConfig:
+class R3GANConfig(ShownConfig):
     """Settings of R3GAN; defaults are those for FFHQ of 256×256."""
 
     batch: int = setting(256, "images a turn takes", PAPER, low=2)
@@ -69,12 +71,6 @@ class R3GANConfig:
     opt_d: Optimizer = setting(
         Optimizer(lr=2e-4, beta1=0.0, beta2=0.9), "the discriminator's optimizer, at first", PAPER
     )
-    instance_noise: float = setting(
-        0.0, "noise added to what the discriminator sees, falling to 0 over the schedule", "Sønderby et al. 2017", low=0
-    )
-    diffaugment: str = setting(
-        "", "DiffAugment's policy on real and fake alike, as in color,translation,cutout", "Zhao et al. 2020"
-    )
 
 
 class R3GAN(TwoPlayer):
@@ -94,6 +90,7 @@ class R3GAN(TwoPlayer):
         "ffhq-256": {"ema_halflife_kimg": 500.0, "ema_rampup": 0.0},
     }
     judges = "score"
+    zero: float | None = None
     gamma: Tensor
     """γ now; `begin` writes it."""
 
@@ -122,17 +119,14 @@ class R3GAN(TwoPlayer):
         scores, slopes = scored(verdicts, torch.cat([b["x"], fake]))
         (real, fake), (r1, r2) = scores.chunk(2), slopes.view(2, -1).mean(1)
         loss = adversarial.relativistic_pairing_discriminator(real, fake) + self.gamma / 2 * (r1 + r2)
-        return loss, {"lead": (real - fake).mean(), "R1": r1, "R2": r2, "gamma": self.gamma.clone()} | self.told(b)
+        aux = {"lead": (real - fake).mean(), "R1": r1, "R2": r2, "gamma": self.gamma.clone()}
+        return loss, aux | self.told(b) | self.heard(real, fake)
 
     def generator(self, b: Batch) -> tuple[Tensor, Aux]:
         fake = self.verdict(b)
         with torch.no_grad():
             real = self.D(self.seen(b, b["x"]), *self.shown(b))
         return adversarial.relativistic_pairing_generator(real, fake), {}
-
-    def after(self, turn: Turn, aux: Aux) -> Batch:
-        self.remember(aux)
-        return Batch()
 
     # The burn-in
 
@@ -166,9 +160,9 @@ class R3GAN(TwoPlayer):
 
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
-        diffaugment.policy(config.diffaugment)
         if not data.is_image:
             raise UserError(f"{cls.name} makes images, not the points of a 2-D world; try gan or wgan-gp.")
+        adaptive.check(config, data, cls.name)
         Condition.of(data, config.condition, cls.name)
         if not stages(data.size) or data.size > LARGEST or data.shape[1] != data.shape[2]:
             raise UserError(

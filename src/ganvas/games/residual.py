@@ -12,15 +12,17 @@ from ganvas.conditions import Condition, Kind
 from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Turn
+from ganvas.games import adaptive
+from ganvas.games.adaptive import ShownConfig
 from ganvas.games.two_player import TwoPlayer
-from ganvas.losses import adversarial, diffaugment, precise
+from ganvas.losses import adversarial, precise
 from ganvas.networks import spectral
 from ganvas.networks.resnet import Plan, initialise
 from ganvas.optim import Optimizer
 
 
 @dataclass(frozen=True)
-class ResidualConfig:
+class ResidualConfig(ShownConfig):
     """Settings of two residual networks; defaults are SNGAN's."""
 
     batch: int = setting(64, "images a turn takes", "Miyato et al. 2018", low=2)
@@ -36,12 +38,6 @@ class ResidualConfig:
     norm_g: Literal["batch", "layer", "none"] = setting("batch", "normalisation in the generator")
     opt_g: Optimizer = setting(Optimizer(beta1=0.0, beta2=0.9), "the generator's optimizer", "Miyato et al. 2018")
     opt_d: Optimizer = setting(Optimizer(beta1=0.0, beta2=0.9), "the discriminator's optimizer", "Miyato et al. 2018")
-    instance_noise: float = setting(
-        0.0, "noise added to what the discriminator sees, falling to 0 over the schedule", "Sønderby et al. 2017", low=0
-    )
-    diffaugment: str = setting(
-        "", "DiffAugment's policy on real and fake alike, as in color,translation,cutout", "Zhao et al. 2020"
-    )
 
 
 class Residual(TwoPlayer):
@@ -66,7 +62,7 @@ class Residual(TwoPlayer):
 
     def discriminator(self, b: Batch) -> tuple[Tensor, Aux]:
         real, fake = self.verdicts(b, *self.pair(b))
-        aux = self.told(b)
+        aux = self.told(b) | self.heard(real, fake)
         if self.config.loss == "hinge":
             return adversarial.hinge_discriminator(real, fake), {"D(x)": real.mean(), "D(G(z))": fake.mean()} | aux
         thinks = {"D(x)": precise(real).sigmoid().mean(), "D(G(z))": precise(fake).sigmoid().mean()}
@@ -83,16 +79,15 @@ class Residual(TwoPlayer):
 
     @torch.no_grad()
     def after(self, turn: Turn, aux: Aux) -> Batch:
-        self.remember(aux)
         for name in turn.players:
             spectral.iterate(self.players[name].net, 1, self.eps)
-        return Batch()
+        return super().after(turn, aux)
 
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
-        diffaugment.policy(config.diffaugment)
         if not data.is_image:
             raise UserError(f"{cls.name} makes images, not the points of a 2-D world; try gan or wgan-gp.")
+        adaptive.check(config, data, cls.name)
         Condition.of(data, config.condition, cls.name)
         if data.size not in cls.plans or data.shape[1] != data.shape[2]:
             raise UserError(

@@ -84,7 +84,7 @@ class StyleGAN(Wasserstein):
     Config = StyleGANConfig
     presets = {
         "tiny": {"width": 8, "base": 64, "z_dim": 8, "w_dim": 8, "mapping": 2, "batch": 16},
-        "narrow": {"batch": 8, "width": 64, "base": 1024, "z_dim": 128, "w_dim": 128},
+        "narrow": {"batch": 8, "width": 64, "base": 1024, "z_dim": 128, "w_dim": 128, "r1_gamma": 0.1},
         "paper": {"phase_kimg": 600.0, "batch_at": "8:256,16:128,32:64"},
         "a": _A,
         "b": _B,
@@ -98,7 +98,7 @@ class StyleGAN(Wasserstein):
     def __init__(self, config: Any, data: DataSpec):
         super().__init__(config, data)
         if config.loss == "non-saturating":
-            self.judges = "probability"
+            self.judges, self.zero = "probability", 0.0
             self.turns = [Turn(("D",), self.discriminator), Turn(("G",), self.generator)]
 
     def networks(self, c: Any, data: DataSpec) -> tuple[nn.Module, nn.Module]:
@@ -119,7 +119,8 @@ class StyleGAN(Wasserstein):
         real, fake = self.pair(b)
         on_real, on_fake = self.verdicts(b, real, fake)
         loss = adversarial.discriminator(on_real, on_fake)
-        aux = {"D(x)": precise(on_real).sigmoid().mean(), "D(G(z))": precise(on_fake).sigmoid().mean()} | self.told(b)
+        thinks = {"D(x)": precise(on_real).sigmoid().mean(), "D(G(z))": precise(on_fake).sigmoid().mean()}
+        aux = thinks | self.told(b) | self.heard(on_real, on_fake)
         if not self.config.r1_gamma:
             return loss, aux
         told = self.shown(b)
@@ -135,7 +136,6 @@ class StyleGAN(Wasserstein):
 
     @torch.no_grad()
     def after(self, turn: Turn, aux: Aux) -> Batch:
-        self.remember(aux)
         if "w" in aux:
             self.G.mapping.w_mean.lerp_(aux["w"].mean(0), 1 - self.config.w_beta)
         return super().after(turn, aux)

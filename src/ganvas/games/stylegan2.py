@@ -33,9 +33,11 @@ from ganvas.conditions import Condition, Kind
 from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Turn
+from ganvas.games import adaptive
+from ganvas.games.adaptive import ShownConfig
 from ganvas.games.stylegan import in_chunks
 from ganvas.games.two_player import TwoPlayer
-from ganvas.losses import adversarial, diffaugment, precise
+from ganvas.losses import adversarial, precise
 from ganvas.losses.penalties import path_lengths, zero_centred
 from ganvas.networks.stylegan2 import LARGEST, SMALLEST, Discriminator, Generator, levels
 from ganvas.optim import Optimizer
@@ -46,7 +48,7 @@ ADA = "Karras et al. 2020 (StyleGAN2-ADA)"
 
 
 @dataclass(frozen=True)
-class StyleGAN2Config:
+class StyleGAN2Config(ShownConfig):
     """Settings of StyleGAN2."""
 
     batch: int = setting(32, "images a turn takes", PAPER, low=2)
@@ -71,12 +73,6 @@ class StyleGAN2Config:
     )
     opt_d: Optimizer = setting(
         Optimizer(lr=2e-3, beta1=0.0, beta2=0.99), "the discriminator's optimizer, before its correction", PAPER
-    )
-    instance_noise: float = setting(
-        0.0, "noise added to what the discriminator sees, falling to 0 over the schedule", "Sønderby et al. 2017", low=0
-    )
-    diffaugment: str = setting(
-        "", "DiffAugment's policy on real and fake alike, as in color,translation,cutout", "Zhao et al. 2020"
     )
 
 
@@ -151,7 +147,7 @@ class StyleGAN2(TwoPlayer):
             fake, aux = self.fakes(b)
         real, fake = self.verdicts(b, self.seen(b, b["x"]), self.seen(b, fake.to(b["x"].dtype)))
         thinks = {"D(x)": precise(real).sigmoid().mean(), "D(G(z))": precise(fake).sigmoid().mean()}
-        return adversarial.discriminator(real, fake), thinks | aux | self.told(b)
+        return adversarial.discriminator(real, fake), thinks | aux | self.told(b) | self.heard(real, fake)
 
     def r1(self, b: Batch) -> tuple[Tensor, Aux]:
         penalty = zero_centred(lambda x: self.D(self.seen(b, x), *self.shown(b)), b["x"])
@@ -159,12 +155,11 @@ class StyleGAN2(TwoPlayer):
 
     @torch.no_grad()
     def after(self, turn: Turn, aux: Aux) -> Batch:
-        self.remember(aux)
         if "w" in aux:
             self.G.mapping.w_mean.lerp_(aux["w"].mean(0), 1 - self.config.w_beta)
         if "path length" in aux:
             self.path_mean.lerp_(aux["path length"], self.config.path_decay)
-        return Batch()
+        return super().after(turn, aux)
 
     # What the turns share
 
@@ -242,9 +237,9 @@ class StyleGAN2(TwoPlayer):
 
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
-        diffaugment.policy(config.diffaugment)
         if not data.is_image:
             raise UserError(f"{cls.name} makes images, not the points of a 2-D world; try gan or wgan-gp.")
+        adaptive.check(config, data, cls.name)
         Condition.of(data, config.condition, cls.name)
         height, width = data.shape[1:]
         if levels(height, width) is None:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from ganvas.conditions import Condition
 from ganvas.config import setting
 from ganvas.errors import UserError
-from ganvas.game import Aux, Batch, DataSpec, Game, Progress
-from ganvas.losses import diffaugment
+from ganvas.game import Aux, Batch, DataSpec, Game, Progress, Turn
+from ganvas.games import adaptive
+from ganvas.games.adaptive import Shown, ShownConfig
 from ganvas.networks import dcgan, mlp
 from ganvas.networks.layers import batches_apart, normal_init
 from ganvas.optim import Optimizer
@@ -24,7 +25,7 @@ TYPICAL = 64  # conditions of reals that a conditional game keeps
 
 
 @dataclass(frozen=True)
-class TwoPlayerConfig:
+class TwoPlayerConfig(ShownConfig):
     """Settings of a generator and a discriminator, whatever their networks."""
 
     batch: int = setting(128, "images a turn takes", TABLE_3, low=2)
@@ -37,12 +38,6 @@ class TwoPlayerConfig:
     leak: float = setting(0.2, "slope of leaky ReLU below 0", TABLE_3, low=0, high=1)
     opt_g: Optimizer = setting(Optimizer(), "the generator's optimizer", TABLE_3)
     opt_d: Optimizer = setting(Optimizer(), "the discriminator's optimizer", TABLE_3)
-    instance_noise: float = setting(
-        0.0, "noise added to what the discriminator sees, falling to 0 over the schedule", "Sønderby et al. 2017", low=0
-    )
-    diffaugment: str = setting(
-        "", "DiffAugment's policy on real and fake alike, as in color,translation,cutout", "Zhao et al. 2020"
-    )
 
 
 @dataclass(frozen=True)
@@ -123,12 +118,11 @@ class FromLatents:
         return []
 
 
-class TwoPlayer(FromLatents, Game):
+class TwoPlayer(Shown, FromLatents, Game):
     """A generator `G`, a discriminator `D`, and a prior. Subclasses say what the two minimise."""
 
     Config: ClassVar[type] = ConvolutionalConfig
     D: nn.Module
-    noise_std: Tensor
     presets = {"tiny": {"width": 8, "z_dim": 8, "batch": 16, "depth": 2}}
     judges = "probability"
 
@@ -143,8 +137,7 @@ class TwoPlayer(FromLatents, Game):
             "G": self.player(self.G, opt_g.build(self.G), averaged=True),
             "D": self.player(self.D, opt_d.build(self.D)),
         }
-        self.augmentations = diffaugment.policy(c.diffaugment)
-        self.register_buffer("noise_std", torch.tensor(float(c.instance_noise)))
+        self.prepare(c)
 
     def optimizers(self, c: Any) -> tuple[Optimizer, Optimizer]:
         """The optimizers of G and D, as they are built."""
@@ -202,8 +195,7 @@ class TwoPlayer(FromLatents, Game):
 
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
-        if diffaugment.policy(config.diffaugment) and not data.is_image:
-            raise UserError(f"{cls.name}: diffaugment changes images, not the points of a 2-D world; leave it out.")
+        adaptive.check(config, data, cls.name)
         if hasattr(config, "condition"):
             Condition.of(data, config.condition, cls.name)
         if not is_convolutional(config):
@@ -236,14 +228,6 @@ class TwoPlayer(FromLatents, Game):
     def begin(self, progress: Progress) -> None:
         self.noise_std.fill_(self.config.instance_noise * (1 - progress.fraction))
 
-    def seen(self, b: Batch, x: Tensor) -> Tensor:
-        """What the discriminator sees of `x`: x, augmented and with instance noise where these are on."""
-        if self.augmentations:
-            x = diffaugment.augment(x, self.augmentations, lambda purpose: b.chance.uniform(purpose=purpose))
-        if not self.config.instance_noise:
-            return x
-        return x + self.noise_std * b.chance.normal(*x.shape[1:], purpose="instance noise")
-
     def made(self, b: Batch) -> Tensor:
         """G(z), as many as the batch has reals."""
         return self.G(b.noise(self.prior), *self.given(b))
@@ -267,6 +251,11 @@ class TwoPlayer(FromLatents, Game):
         with batches_apart(2):
             on_real, on_fake = self.D(torch.cat([real, fake]), *(torch.cat([c, c]) for c in self.shown(b))).chunk(2)
         return on_real, on_fake
+
+    def after(self, turn: Turn, aux: Aux) -> Batch:
+        self.remember(aux)
+        self.adapt(aux)
+        return Batch()
 
     def rehearse(self, batch: Batch) -> None:
         self.made(batch)

@@ -40,6 +40,7 @@ class WGAN(TwoPlayer):
 
     Config = WGANConfig
     judges = "score"
+    zero: float | None = None
     lipschitz = None
     """Clipping bounds the gradient by some constant, not by 1: it is measured, and any will do."""
 
@@ -48,8 +49,9 @@ class WGAN(TwoPlayer):
         self.turns = [Turn(("D",), self.critic, repeat=config.critic_steps), Turn(("G",), self.generator)]
 
     def critic(self, b: Batch) -> tuple[Tensor, Aux]:
-        loss = adversarial.wasserstein_critic(*self.verdicts(b, *self.pair(b)))
-        return loss, {"wasserstein": -loss}
+        real, fake = self.verdicts(b, *self.pair(b))
+        loss = adversarial.wasserstein_critic(real, fake)
+        return loss, {"wasserstein": -loss} | self.heard(real, fake)
 
     def generator(self, b: Batch) -> tuple[Tensor, Aux]:
         return adversarial.wasserstein_generator(self.verdict(b)), {}
@@ -60,7 +62,7 @@ class WGAN(TwoPlayer):
             c = self.config.clip_weights
             for weight in self.D.parameters():
                 weight.clamp_(-c, c)
-        return Batch()
+        return super().after(turn, aux)
 
     @classmethod
     def for_points(cls) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class WGANGP(TwoPlayer):
 
     Config = WGANGPConfig
     judges = "score"
+    zero: float | None = None
 
     def __init__(self, config: Any, data: DataSpec):
         super().__init__(config, data)
@@ -51,10 +52,13 @@ class WGANGP(TwoPlayer):
 
     def critic(self, b: Batch) -> tuple[Tensor, Aux]:
         real, fake = self.pair(b)
-        distance = -adversarial.wasserstein_critic(*self.verdicts(b, real, fake))
+        on_real, on_fake = self.verdicts(b, real, fake)
+        distance = -adversarial.wasserstein_critic(on_real, on_fake)
         mix = b.chance.uniform(purpose="mix")
         penalty = gradient_penalty(self.D, real, fake, mix, self.config.gp_target)
-        return self.config.gp_weight * penalty - distance, {"wasserstein": distance, "penalty": penalty}
+        return self.config.gp_weight * penalty - distance, {"wasserstein": distance, "penalty": penalty} | self.heard(
+            on_real, on_fake
+        )
 
     def generator(self, b: Batch) -> tuple[Tensor, Aux]:
         return adversarial.wasserstein_generator(self.verdict(b)), {}

@@ -12,6 +12,7 @@ from ganvas.data import Dataset
 from ganvas.data.labelled import known
 from ganvas.errors import UserError
 from ganvas.metrics.base import Block, Terms
+from ganvas.report.grid import to_uint8
 from ganvas.rng import seed_of
 
 if TYPE_CHECKING:
@@ -97,4 +98,4 @@ def as_stored(x: Tensor) -> np.ndarray:
         )
     if x.dim() == 2:
         return x.float().cpu().numpy()
-    return ((x.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+    return to_uint8(x)

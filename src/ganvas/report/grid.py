@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ganvas.errors import UserError
 from ganvas.report.files import write_atomically
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PAD = 2
+HEADING = 18
+"""Pixels, of the line above a part of a picture."""
+PAPER, INK = (250, 250, 250), (40, 40, 40)
 _LINE = 40  # nearly black: it parts dark images and does not glare between bright ones
 
 
@@ -64,7 +68,12 @@ def grid(images: np.ndarray, columns: int | None = None, pad: int = PAD, scale: 
 def save_grid(
     path: Path, images: np.ndarray, columns: int | None = None, pad: int = PAD, scale: int | None = None
 ) -> Path:
-    """Writes `grid(images, ...)` in the format of the path's suffix, aside and renamed; returns the path.
+    """Writes `grid(images, ...)` as `save_picture` does; returns the path."""
+    return save_picture(path, grid(images, columns, pad, scale))
+
+
+def save_picture(path: Path, picture: Image.Image) -> Path:
+    """Writes a picture in the format of the path's suffix, aside and renamed; returns the path.
 
     Raises a `UserError` where no picture format has that suffix, or the file cannot be written.
     """
@@ -73,5 +82,26 @@ def save_grid(
     if kind not in Image.SAVE:
         raise UserError(f"{path}: no picture format is called {path.suffix!r}; name the file .png, .jpg or .webp.")
     written = io.BytesIO()
-    grid(images, columns, pad, scale).save(written, format=kind)
+    picture.save(written, format=kind)
     return write_atomically(path, written.getvalue())
+
+
+def headed(parts: Sequence[tuple[str, Image.Image]]) -> Image.Image:
+    """Pictures one below the other, each under a line of text of `HEADING` pixels."""
+    font = ImageFont.load_default(size=HEADING - 5)
+    width, height = max(p.width for _, p in parts), sum(p.height + HEADING for _, p in parts)
+    paper, top = Image.new("RGB", (width, height), PAPER), 0
+    for text, picture in parts:
+        ImageDraw.Draw(paper).text((3, top + 1), cut(text, font, width - 6), INK, font)
+        paper.paste(picture, (0, top + HEADING))
+        top += HEADING + picture.height
+    return paper
+
+
+def cut(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """The name, or as much of its beginning as is `width` pixels wide."""
+    if font.getlength(name) <= width:
+        return name
+    while name and font.getlength(name + "…") > width:
+        name = name[:-1]
+    return name + "…"

@@ -12,10 +12,11 @@ from typing import TypeVar
 
 from PIL import Image
 
-from ganvas.report.grid import PAD, enlargement
+from ganvas.report.grid import HEADING, PAD, enlargement
 
 _NAME = re.compile(r"fakes-(\d+(?:\.\d+)?)\.png")
 _THUMB_SIDE = 112
+_MOST_PARTS = 2  # under headings: see `translations`
 _UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # all that PIL raises on damaged files
 
 T = TypeVar("T")
@@ -75,7 +76,7 @@ def thumbnail(path: Path, shape: Sequence[int]) -> Embedded | None:
     """A small square: the first samples of a grid of images of `shape` (C, H, W), the first panel of a figure."""
     try:
         with Image.open(path) as picture:
-            part = picture.convert("RGB").crop((0, 0, *_corner(picture.size, shape)))
+            part = picture.convert("RGB").crop(_corner(picture.size, shape))
     except _UNREADABLE:
         return None
     part.thumbnail((_THUMB_SIDE, _THUMB_SIDE))
@@ -84,18 +85,22 @@ def thumbnail(path: Path, shape: Sequence[int]) -> Embedded | None:
     return Embedded(data_url(written.getvalue(), "png"), *part.size)
 
 
-def _corner(size: tuple[int, int], shape: Sequence[int]) -> tuple[int, int]:
-    """How much of a picture to show: two by two images where `grid.grid` made it; else a square, its first panel."""
+def _corner(size: tuple[int, int], shape: Sequence[int]) -> tuple[int, int, int, int]:
+    """Which box of a picture to show: two by two images where `grid.grid` made it, or its parts under headings; else a
+    square, its first panel."""
     width, height = size
     if len(shape) == 3 and min(shape) > 0:
         scale = enlargement(*shape[1:])
         tile_h, tile_w = shape[1] * scale + PAD, shape[2] * scale + PAD
-        if (width + PAD) % tile_w == 0 and (height + PAD) % tile_h == 0:
-            return min(2 * tile_w - PAD, width), min(2 * tile_h - PAD, height)
+        if (width + PAD) % tile_w == 0:
+            for parts in range(_MOST_PARTS + 1):
+                if (height - parts * HEADING + max(parts, 1) * PAD) % tile_h == 0:
+                    top = HEADING if parts else 0
+                    return 0, top, min(2 * tile_w - PAD, width), min(top + 2 * tile_h - PAD, height)
     side = (
         int(0.72 * height) if has_panels(width, height) else min(width, height)
     )  # `points.figure` is 3 by 4.15 a panel
-    return side, side
+    return 0, 0, side, side
 
 
 def has_panels(width: int, height: int) -> bool:

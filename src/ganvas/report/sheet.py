@@ -9,10 +9,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ganvas.data import Dataset, Stream
-from ganvas.report.grid import enlargement, save_grid, to_uint8
+from ganvas.report.grid import INK, PAPER, cut, enlargement, save_grid, to_uint8
 
 _CAPTION = 14  # pixels, of the line under a picture
-_PAPER, _INK = (250, 250, 250), (40, 40, 40)
 _MOST_COLUMNS = 12
 
 
@@ -54,20 +53,11 @@ def captioned(images: np.ndarray, names: list[str]) -> np.ndarray:
     font = ImageFont.load_default(size=_CAPTION - 3)
     tiles = []
     for image, name in zip(images, names, strict=True):
-        tile = Image.new("RGB", (width, height + _CAPTION), _PAPER)
+        tile = Image.new("RGB", (width, height + _CAPTION), PAPER)
         tile.paste(Image.fromarray(image.repeat(scale, 0).repeat(scale, 1)), (0, 0))
-        ImageDraw.Draw(tile).text((2, height), _cut(name, font, width - 4), _INK, font)
+        ImageDraw.Draw(tile).text((2, height), cut(name, font, width - 4), INK, font)
         tiles.append(np.asarray(tile))
     return np.stack(tiles)
-
-
-def _cut(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """The name, or as much of its beginning as is `width` pixels wide."""
-    if font.getlength(name) <= width:
-        return name
-    while name and font.getlength(name + "…") > width:
-        name = name[:-1]
-    return name + "…"
 
 
 def _points(path: Path, dataset: Dataset, n: int) -> Path:
