@@ -100,10 +100,33 @@ def test_doubling_with_1331_is_bilinear_inside():
     torch.testing.assert_close(fir.upsampled(x)[:, :, 1:-1, 1:-1], bilinear[:, :, 1:-1, 1:-1])
 
 
-@pytest.mark.parametrize("function", [fir.upsampled, fir.downsampled, fir.blurred])
+@pytest.mark.parametrize("function", [fir.upsampled, fir.downsampled, fir.blurred, lambda v: fir.filtered(v, pad=2)])
 def test_filters_are_twice_differentiable(function):
-    x = torch.randn(1, 2, 4, 4, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(2, 2, 4, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(function, x)
     assert torch.autograd.gradgradcheck(lambda v: function(v).square(), x)
+
+
+@pytest.mark.parametrize("stride", [(1, 1), (2, 1), (3, 2)])
+@pytest.mark.parametrize("padding", [(0, 0), (1, 2)])
+@pytest.mark.parametrize("sides", [(7, 8), (8, 5)])
+def test_spreading_is_the_adjoint_of_filtering(stride, padding, sides):
+    """As PyTorch derives it of a convolution in groups; and three times differentiable."""
+    x = torch.randn(2, 3, *sides, dtype=torch.float64, requires_grad=True)
+    kernel = torch.randn(3, 4, dtype=torch.float64)
+    plain = torch.nn.functional.conv2d(x, kernel.expand(3, 1, -1, -1), None, stride, padding, groups=3)
+    y = fir.Filter.apply(x, kernel, stride, padding)
+    torch.testing.assert_close(y, plain)
+    pull = torch.randn_like(plain)
+    for a, b in zip(*(torch.autograd.grad(v, x, pull) for v in (y, plain)), strict=True):
+        torch.testing.assert_close(a, b)
+    assert torch.autograd.gradgradcheck(lambda v: fir.Filter.apply(v, kernel, stride, padding).pow(3), x[:1, :1])
+
+
+def test_filters_stay_in_the_number_format_of_what_they_are_given():
+    x = torch.randn(1, 2, 4, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert fir.upsampled(x).dtype == torch.float32 and fir.upsampled(x.bfloat16()).dtype == torch.bfloat16
 
 
 def test_stddev_and_norms_are_twice_differentiable():
