@@ -253,10 +253,11 @@ def test_precision_follows_the_hardware(monkeypatch):
         precision.native_bf16.cache_clear()
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda c=capabilities: c, raising=False)
         assert precision.native_bf16(cpu) == unit
-        precision.bf16_gain.cache_clear()
+        monkeypatch.setattr(precision, "_gains", {})
         assert (precision.bf16_gain(cpu) > 0) == bool(unit)
+        precision.settle(cpu, 0.5)
+        assert precision.bf16_gain(cpu) == 0.5, "what the processes have agreed on"
     precision.native_bf16.cache_clear()
-    precision.bf16_gain.cache_clear()
 
 
 @pytest.mark.parametrize(("gain", "chosen"), [(0.4, "fp32"), (1.0, "fp32"), (2.0, "bf16")])

@@ -29,14 +29,27 @@ GAIN = 1.2
 """How much quicker bf16 must be to be worth its fewer digits."""
 
 
-@cache
-def bf16_gain(device: torch.device, side: int = 512) -> float:
+_gains: dict[torch.device, float] = {}
+
+
+def bf16_gain(device: torch.device) -> float:
     """How much quicker than in fp32 a matrix product is in bf16 on this device: seconds by seconds, measured once.
 
     A processor may list the unit and be slower with it: Xeons of virtual machines that hide AMX took 2 to 4 times as
     long for bf16 as for fp32, where AMD's Zen 4 takes half. The shortest of some alternating trials is what counts,
     as other work on the machine can only lengthen one. A GPU that has the unit gains by it: there is nothing to time.
     """
+    if device not in _gains:
+        _gains[device] = _measured(device)
+    return _gains[device]
+
+
+def settle(device: torch.device, gain: float) -> None:
+    """Takes another's measurement: processes that play together must choose alike."""
+    _gains[device] = gain
+
+
+def _measured(device: torch.device, side: int = 512) -> float:
     if not native_bf16(device):
         return 0.0
     if device.type == "cuda":

@@ -20,7 +20,7 @@ from ganvas.errors import UserError
 from ganvas.evaluating import measured, tell_what_was_seen
 from ganvas.game import Game
 from ganvas.plans import Plan, Request, demand_enough, demand_metrics, judged_on, load, plan
-from ganvas.precision import bf16_gain, device_for, native_bf16
+from ganvas.precision import bf16_gain, device_for, native_bf16, settle
 from ganvas.recorder import Recorder
 from ganvas.run import Run, create, demand_room, locked, open_run, set_aside_later, tidy, update_config
 
@@ -158,6 +158,8 @@ def join(device: torch.device, held: ExitStack) -> None:
         memory.keep_pages()
     processes.start(device)
     held.callback(processes.stop)
+    if processes.world_size() > 1:  # all choose one precision, though each has timed its own processor
+        settle(device, min(processes.all_say(lambda: bf16_gain(device))))
 
 
 def build(cls: type[Game], game_config: Any, dataset: Dataset, seed: int) -> Game:
