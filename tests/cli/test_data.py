@@ -182,7 +182,7 @@ MISTAKES = {
     "--channels x is not a whole number": ("info", "pets", "--channels", "x"),
     "size = 0 is out of range": ("preview", "pets", "--size", "0"),
     "size = 8x is no size": ("preview", "pets", "--size", "8x"),
-    "--fit diagonal is none of crop, pad, stretch, random-crop": ("preview", "pets", "--fit", "diagonal"),
+    "--fit diagonal is none of crop, pad, random-crop, stretch": ("preview", "pets", "--fit", "diagonal"),
     "limit = 0 is out of range": ("preview", "pets", "--limit", "0"),
     "augment: there is no 'spin'": ("preview", "pets", "--augment", "spin"),
     "background = wite is no colour": ("preview", "pets", "--background", "wite"),

@@ -201,7 +201,7 @@ MISTAKES = {
     f"{PLAIN} --truncation-layers needs": ("sample", "plain", "--truncation-layers", "2"),
     f"{PLAIN} latent mix needs; systems that have: stylegan, stylegan2": ("latent", "mix", "plain"),
     f"{PLAIN} --space w needs": ("latent", "center", "plain", "--space", "w"),
-    "--noise loud is none of const, random, none": ("sample", "run", "--noise", "loud"),
+    "--noise loud is none of const, none, random": ("sample", "run", "--noise", "loud"),
     "no first 9 layers: an image has 8 styles": ("sample", "run", "--truncation-layers", "9"),
     "truncation = 2 is out of range": ("sample", "run", "--truncation", "2"),
     "the styles in w.safetensors are made already": ("sample", "told", "--w", "w.safetensors", "--label", "3"),

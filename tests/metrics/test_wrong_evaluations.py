@@ -78,7 +78,7 @@ MISTAKES = {
     "seed = -1 is out of range": ("evaluate", "run", "--seed", "-1"),
     "truncation = 2 is out of range": ("evaluate", "run", "--truncation", "2"),
     "bootstrap = 1 is out of range": ("evaluate", "run", "--bootstrap", "1"),
-    "--reference alll is none of half, all": ("evaluate", "run", "--reference", "alll"),
+    "--reference alll is none of all, half": ("evaluate", "run", "--reference", "alll"),
     "there is no option --nosuch. `": ("evaluate", "run", "--nosuch", "3"),
     "Did you mean --data? `": ("evaluate", "run", "--dta", "3"),
     "no metric 'fdi'": ("evaluate", "run", "--metrics", "fdi"),

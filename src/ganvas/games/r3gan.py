@@ -35,8 +35,7 @@ from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Progress, Turn
 from ganvas.games import adaptive
 from ganvas.games.adaptive import ShownConfig
-from ganvas.games.stylegan import in_chunks
-from ganvas.games.two_player import TwoPlayer
+from ganvas.games.two_player import TwoPlayer, in_chunks
 from ganvas.losses import adversarial
 from ganvas.losses.penalties import scored
 from ganvas.networks.r3gan import Discriminator, Generator, stages, widths

@@ -22,7 +22,7 @@ the other. `narrow` has an eighth of the channels and small batches, as in `styl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,6 +34,7 @@ from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Turn
 from ganvas.games.progan import ProGANConfig, Wasserstein
+from ganvas.games.two_player import in_chunks
 from ganvas.losses import adversarial, precise
 from ganvas.losses.penalties import zero_centred
 from ganvas.networks.progressive import Discriminator
@@ -43,8 +44,6 @@ from ganvas.priors import Prior
 PAPER = "Karras et al. 2019"
 TABLE_1 = "Table 1 of Karras et al. 2019"
 APPENDIX_C = "appendix C of Karras et al. 2019"
-CHUNK = 8
-"""Samples made in one go: always as many, as matrix products of other heights round otherwise."""
 
 
 @dataclass(frozen=True)
@@ -219,13 +218,3 @@ class StyleGAN(Wasserstein):
     @classmethod
     def engine_defaults(cls, data: DataSpec) -> Mapping[str, Any]:
         return {"ema_halflife_kimg": 10.0}
-
-
-def in_chunks(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Tensor:
-    """What `function` makes of the rows of its inputs, so many at a time, the last filled up with zeros."""
-    n = len(inputs[0])
-    if not n:
-        return function(*(x.new_zeros(CHUNK, *x.shape[1:]) for x in inputs))[:0]
-    parts = zip(*(x.split(CHUNK) for x in inputs), strict=True)
-    whole = ([torch.cat([x, x.new_zeros(CHUNK - len(x), *x.shape[1:])]) for x in part] for part in parts)
-    return torch.cat([function(*part) for part in whole])[:n]

@@ -36,8 +36,7 @@ from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Turn
 from ganvas.games import adaptive
 from ganvas.games.adaptive import ShownConfig
-from ganvas.games.stylegan import in_chunks
-from ganvas.games.two_player import TwoPlayer
+from ganvas.games.two_player import TwoPlayer, in_chunks
 from ganvas.losses import adversarial, precise
 from ganvas.losses.penalties import path_lengths, zero_centred
 from ganvas.networks.stylegan2 import LARGEST, SMALLEST, Discriminator, Generator, levels

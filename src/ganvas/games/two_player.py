@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -21,6 +22,10 @@ from ganvas.priors import Prior
 
 TABLE_1 = "Table 1 of the seed blog"
 TABLE_3 = "Table 3 of the seed blog"
+CHUNK = 8
+"""Images made in one go: always as many, as matrix products of other heights round otherwise."""
+POINTS = 256
+"""The same of the points of a 2-D world."""
 TYPICAL = 64  # conditions of reals that a conditional game keeps
 
 
@@ -55,6 +60,19 @@ class ConvolutionalConfig(TwoPlayerConfig):
 def is_convolutional(config: Any) -> bool:
     """Whether a configuration has DCGAN's networks; without a choice of networks they are fully connected."""
     return getattr(config, "network", "mlp") == "dcgan"
+
+
+def in_chunks(function: Callable[..., Tensor], inputs: Sequence[Tensor], at_once: int = CHUNK) -> Tensor:
+    """What `function` makes of the rows of its inputs, so many at a time, the last filled up with zeros.
+
+    So a sample is the same to the bit, however many are asked for with it.
+    """
+    n = len(inputs[0])
+    if not n:
+        return function(*(x.new_zeros(at_once, *x.shape[1:]) for x in inputs))[:0]
+    parts = zip(*(x.split(at_once) for x in inputs), strict=True)
+    whole = ([torch.cat([x, x.new_zeros(at_once - len(x), *x.shape[1:])]) for x in part] for part in parts)
+    return torch.cat([function(*part) for part in whole])[:n]
 
 
 class FromLatents:
@@ -99,8 +117,9 @@ class FromLatents:
     @torch.no_grad()
     def generate(self, z: Tensor, labels: Any = None) -> Tensor:
         """Samples [n, *shape], images in [−1, 1], from latents [n, z_dim] and what `labels` ask for."""
-        given = [c.split(256) for c in self.asked(labels, len(z))]
-        samples = torch.cat([self.G(*parts) for parts in zip(z.split(256), *given, strict=True)]).float().contiguous()
+        assert isinstance(self, Game)
+        at_once = CHUNK if self.data.is_image else POINTS
+        samples = in_chunks(self.G, [z, *self.asked(labels, len(z))], at_once).float().contiguous()
         return samples.clamp(-1, 1) if samples.dim() == 4 else samples
 
     def sample(self, n: int, seed: int = 0, labels: Any = None, truncation: float = 1.0) -> Tensor:
