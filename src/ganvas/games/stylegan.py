@@ -83,7 +83,7 @@ class StyleGAN(Wasserstein):
     Config = StyleGANConfig
     presets = {
         "tiny": {"width": 8, "base": 64, "z_dim": 8, "w_dim": 8, "mapping": 2, "batch": 16},
-        "narrow": {"batch": 8, "width": 64, "base": 1024, "z_dim": 128, "w_dim": 128, "r1_gamma": 0.1},
+        "narrow": {"batch": 8, "width": 64, "base": 1024, "z_dim": 128, "w_dim": 128},
         "paper": {"phase_kimg": 600.0, "batch_at": "8:256,16:128,32:64"},
         "a": _A,
         "b": _B,
