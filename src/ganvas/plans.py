@@ -73,7 +73,8 @@ def plan(request: Request) -> Plan:
         raise UserError(f"--every {request.every:g} is out of range; give a distance in kimg above 0.")
     if request.keep < 1:
         raise UserError(f"--keep {request.keep} is out of range; keep at least one checkpoint.")
-    augment = cls.preset_augment.get(request.preset or "", cls.augment)
+    of_presets = [cls.preset_augment[name] for name in config.presets_in(request.preset) if name in cls.preset_augment]
+    augment = of_presets[-1] if of_presets else cls.augment
     if augment and not request.reading.augment:
         request = replace(request, reading=replace(request.reading, augment=augment))
     own, engine = split_overrides(request, cls)

@@ -169,3 +169,5 @@ def test_the_preset_for_small_sets_augments_and_mirrors(name: str) -> None:
     assert (narrow.config.ada, narrow.dataset.augment) == ("", "")
     asked = plan(request_of({"preset": "small", "size": 16, "limit": 100, "augment": "none"}, name, "blossoms"))
     assert asked.dataset.augment == "none", "what a person asks for counts"
+    both = plan(request_of({"preset": "small+tiny", "size": 16, "limit": 100}, name, "blossoms"))
+    assert both.dataset.augment == "mirror", "whichever of several presets says so"
