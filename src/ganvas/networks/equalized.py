@@ -7,15 +7,14 @@ Weights are N(0, 1) and are multiplied by gain / √fan_in when they are used (K
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganvas.losses import precise
-from ganvas.networks.layers import apart, once_a_loss
-from ganvas.networks.spectral import full_precision
+from ganvas.networks.layers import apart
+from ganvas.networks.spectral import Reshaped, as_used
 
 GAIN = math.sqrt(2)
 """He's gain, of a layer that a (leaky) ReLU follows."""
@@ -39,21 +38,9 @@ class Equalized(nn.Module):
         if self.bias is not None:
             nn.init.constant_(self.bias, bias / lr_multiplier)
 
-    def kernel(self, reshaped: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """The weight as it is used, `reshaped`, in autocast's number format.
-
-        Made in full precision, and cast, once for all passes of a loss; its gradients are added in that format.
-        """
-        device = self.weight.device.type
-        half = device != "meta" and torch.is_autocast_enabled(device)
-
-        def make() -> Tensor:
-            with full_precision(device):
-                w = self.weight * self.scale
-                w = w if reshaped is None else reshaped(w)
-            return w.to(torch.get_autocast_dtype(device)) if half else w
-
-        return once_a_loss((id(self), reshaped, half, torch.is_grad_enabled()), make)
+    def kernel(self, reshaped: Reshaped = None) -> Tensor:
+        """The weight as it is used (`as_used`)."""
+        return as_used(self, lambda: self.weight * self.scale, reshaped)
 
     def offset(self) -> Tensor | None:
         """The bias as it is used."""

@@ -30,6 +30,26 @@ def full_precision(device: str) -> AbstractContextManager:
     return nullcontext() if device == "meta" else torch.autocast(device, enabled=False)
 
 
+Reshaped = Callable[[Tensor], Tensor] | None
+
+
+def as_used(layer: nn.Module, weight: Callable[[], Tensor], reshaped: Reshaped) -> Tensor:
+    """What a `layer` multiplies with, made of its parameters by `weight`, `reshaped`, in autocast's number format.
+
+    Made in full precision, and cast, once for all passes of a loss; its gradients are added in that format.
+    """
+    device = next(layer.parameters(recurse=False)).device.type
+    half = device != "meta" and torch.is_autocast_enabled(device)
+
+    def make() -> Tensor:
+        with full_precision(device):
+            w = weight()
+            w = w if reshaped is None else reshaped(w)
+        return w.to(torch.get_autocast_dtype(device)) if half else w
+
+    return once_a_loss((id(layer), reshaped, half, torch.is_grad_enabled()), make)
+
+
 class Weighted(nn.Module):
     """A layer whose weight may be normalised; the two layers below are it and PyTorch's."""
 
@@ -59,21 +79,9 @@ class Weighted(nn.Module):
         assert self.u is not None and self.v is not None
         return self.u @ (self.weight.flatten(1) @ self.v)
 
-    def kernel(self, reshaped: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """What the layer multiplies with: W or W / σ, `reshaped`, in autocast's number format.
-
-        Made in full precision, and cast, once for all passes of a loss; its gradients are added in that format.
-        """
-        device = self.weight.device.type
-        half = device != "meta" and torch.is_autocast_enabled(device)
-
-        def make() -> Tensor:
-            with full_precision(device):
-                w = self.weight if self.u is None else self.weight / self.sigma()
-                w = w if reshaped is None else reshaped(w)
-            return w.to(torch.get_autocast_dtype(device)) if half else w
-
-        return once_a_loss((id(self), reshaped, half, torch.is_grad_enabled()), make)
+    def kernel(self, reshaped: Reshaped = None) -> Tensor:
+        """What the layer multiplies with: W or W / σ (`as_used`)."""
+        return as_used(self, lambda: self.weight if self.u is None else self.weight / self.sigma(), reshaped)
 
 
 class Linear(Weighted, nn.Linear):
