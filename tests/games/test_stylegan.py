@@ -239,14 +239,15 @@ def test_mixing_happens_as_often_and_where_it_should():
     batch = table.split(table.draw(Patterns(IMAGES)), game.turns[1], 0)[0]
     game.G.grow(2, 1.0)
     w, other = torch.zeros(4096, 8), torch.ones(4096, 8)
-    mixed = game.mixed(batch, w, other)
+    dice = batch.chance.uniform(2, purpose="mixing")
+    mixed = game.mixed(w, other, dice)
     own = (mixed[:, :, 0] == 0).sum(1)
     assert torch.equal(mixed[:, :, 0].sort(1)[0], mixed[:, :, 0]), "coarse layers keep the first w"
     share = own.bincount(minlength=7) / 4096
     assert share[0] == 0 and float(share[6]) == pytest.approx(0.1, abs=0.02)
     assert share[1:6].tolist() == pytest.approx([0.18] * 5, abs=0.03)
     game.G.grow(1, 0.5)
-    own = (game.mixed(batch, w, other)[:, :, 0] == 0).sum(1)
+    own = (game.mixed(w, other, dice)[:, :, 0] == 0).sum(1)
     assert set(own.tolist()) == {1, 2, 3, 4}, "only layers of the stage"
 
 

@@ -11,10 +11,9 @@ from torch import Tensor
 from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Progress, Turn
-from ganvas.games import adaptive
 from ganvas.games.adaptive import ShownConfig
 from ganvas.games.growth import FIRST, SIDES, Growth, by_side
-from ganvas.games.two_player import TwoPlayer
+from ganvas.games.two_player import TwoPlayer, demand_images
 from ganvas.networks.layers import batches_apart
 from ganvas.networks.progressive import Growing
 from ganvas.optim import Optimizer
@@ -104,9 +103,7 @@ class GrowingGame(TwoPlayer):
 
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
-        if not data.is_image:
-            raise UserError(f"{cls.name} makes images, not the points of a 2-D world; try gan or wgan-gp.")
-        adaptive.check(config, data, cls.name)
+        demand_images(config, data, cls.name)
         if data.size not in SIDES or data.shape[1] != data.shape[2]:
             raise UserError(
                 f"{cls.name} cannot make images of {data.shape[1]}×{data.shape[2]}: it doubles 4×4 up to a square of "

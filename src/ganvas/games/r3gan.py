@@ -29,13 +29,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ganvas.conditions import Condition, Kind
+from ganvas.conditions import Kind
 from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Progress, Turn
-from ganvas.games import adaptive
 from ganvas.games.adaptive import ShownConfig
-from ganvas.games.two_player import TwoPlayer, in_chunks
+from ganvas.games.two_player import TwoPlayer, demand_images
 from ganvas.losses import adversarial
 from ganvas.losses.penalties import scored
 from ganvas.networks.r3gan import Discriminator, Generator, stages, widths
@@ -150,19 +149,11 @@ class R3GAN(TwoPlayer):
                 if "betas" in group:
                     group["betas"] = (float(opt.beta1), opt.beta2 + t * (c.beta2_end - opt.beta2))
 
-    @torch.no_grad()
-    def generate(self, z: Tensor, labels: Any = None) -> Tensor:
-        images = in_chunks(self.G, [z, *self.asked(labels, len(z))])
-        return images.float().contiguous().clamp(-1, 1)
-
     # What it is built for
 
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
-        if not data.is_image:
-            raise UserError(f"{cls.name} makes images, not the points of a 2-D world; try gan or wgan-gp.")
-        adaptive.check(config, data, cls.name)
-        Condition.of(data, config.condition, cls.name)
+        demand_images(config, data, cls.name)
         if not stages(data.size) or data.size > LARGEST or data.shape[1] != data.shape[2]:
             raise UserError(
                 f"{cls.name} cannot make images of {data.shape[1]}×{data.shape[2]}: it doubles 4×4 up to a square of "

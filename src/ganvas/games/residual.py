@@ -8,13 +8,12 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from ganvas.conditions import Condition, Kind
+from ganvas.conditions import Kind
 from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Turn
-from ganvas.games import adaptive
 from ganvas.games.adaptive import ShownConfig
-from ganvas.games.two_player import TwoPlayer
+from ganvas.games.two_player import TwoPlayer, demand_images
 from ganvas.losses import adversarial, precise
 from ganvas.networks import spectral
 from ganvas.networks.resnet import Plan, initialise
@@ -85,10 +84,7 @@ class Residual(TwoPlayer):
 
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
-        if not data.is_image:
-            raise UserError(f"{cls.name} makes images, not the points of a 2-D world; try gan or wgan-gp.")
-        adaptive.check(config, data, cls.name)
-        Condition.of(data, config.condition, cls.name)
+        demand_images(config, data, cls.name)
         if data.size not in cls.plans or data.shape[1] != data.shape[2]:
             raise UserError(
                 f"{cls.name} cannot make images of {data.shape[1]}×{data.shape[2]}: it has networks for squares of "

@@ -29,17 +29,16 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ganvas.conditions import Condition, Kind
+from ganvas.conditions import Kind
 from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Turn
 from ganvas.games.progan import ProGANConfig, Wasserstein
-from ganvas.games.two_player import in_chunks
+from ganvas.games.styles import Noise, Styled
 from ganvas.losses import adversarial, precise
 from ganvas.losses.penalties import zero_centred
 from ganvas.networks.progressive import Discriminator
 from ganvas.networks.stylegan import Generator
-from ganvas.priors import Prior
 
 PAPER = "Karras et al. 2019"
 TABLE_1 = "Table 1 of Karras et al. 2019"
@@ -77,7 +76,7 @@ _B = _C | {"mapping": 0, "styles": False}
 _A = _B | {"blur": False, "loss": "wgan-gp", "start": 4, "batch": 16, "lr_at": ""}
 
 
-class StyleGAN(Wasserstein):
+class StyleGAN(Styled, Wasserstein):
     """A style-based generator against ProGAN's critic, both growing."""
 
     Config = StyleGANConfig
@@ -145,69 +144,32 @@ class StyleGAN(Wasserstein):
     def fakes(self, b: Batch) -> tuple[Tensor, Tensor]:
         """Images of the stage, as many as the batch has reals, of random styles and noise; and the first w of each."""
         z, c = b.noise(self.prior), self.given(b)
-        noise = [b.chance.normal(1, s, s, purpose="noise").to(z.dtype) for s in self.G.noise_sides]
+        noise = [b.chance.normal(1, *side, purpose="noise").to(z.dtype) for side in self.G.noise_shapes]
         if not self.config.mixing:
             w = self.G.mapping(z, *c)
             return self.G.synthesis(w, noise), w
         w, other = self.G.mapping(torch.cat([z, b.noise(self.prior)]), *(torch.cat([x, x]) for x in c)).chunk(2)
-        return self.G.synthesis(self.mixed(b, w, other), noise), w
-
-    def mixed(self, b: Batch, w: Tensor, other: Tensor) -> Tensor:
-        """[B, layers, w_dim]: w, and with probability `mixing` `other` from one of the stage's layers on."""
-        playing = 2 * (self.G.stage()[0] + 1)
-        chance, place = b.chance.uniform(2, purpose="mixing").unbind(1)
-        first = torch.where(chance < self.config.mixing, 1 + (place * (playing - 1)).floor(), playing)
-        own = torch.arange(self.layers, device=w.device) < first[:, None]
-        return torch.where(own[:, :, None], w[:, None], other[:, None])
+        w_plus = self.mixed(w, other, b.chance.uniform(2, purpose="mixing"))
+        return self.G.synthesis(w_plus, noise), w
 
     # Styles
 
     @property
-    def layers(self) -> int:
-        """How many styles an image has."""
-        return self.G.layers
+    def playing(self) -> int:
+        return 2 * (self.G.stage()[0] + 1)
 
     @property
     def layer_sides(self) -> tuple[int, ...]:
         """[layers], the side of the volume that each style acts on."""
         return tuple(4 << i // 2 for i in range(self.layers))
 
-    @torch.no_grad()
-    def w(self, z: Tensor, labels: Any = None, truncation: float = 1.0) -> Tensor:
-        """Styles [n, w_dim] of latents [n, z_dim] and of what `labels` ask for, drawn towards their mean."""
-        w = in_chunks(self.G.mapping, [z, *self.asked(labels, len(z))])
-        return w if truncation == 1 else torch.lerp(self.G.mapping.w_mean, w, truncation)
-
-    @torch.no_grad()
-    def synthesize(self, w: Tensor, noise: Literal["const", "random", "none"] = "const", seed: int = 0) -> Tensor:
-        """Images [n, *shape], float32 in [−1, 1], of styles w [n, w_dim] or [n, layers, w_dim].
-
-        `noise` is the same in all of them ("const"), a function of (`seed`, an image's index) ("random"), or absent.
-        """
-        sides = self.G.noise_sides
-        if noise == "random":
-            fields = [
-                Prior(s * s).numbered(len(w), f"noise {i}", seed, w.device).view(-1, 1, s, s)
-                for i, s in enumerate(sides)
-            ]
-            images = in_chunks(lambda v, *n: self.G.synthesis(v, n), [w, *fields])
-        else:
-            same = self.G.constant_noise() if noise == "const" else ()
-            images = in_chunks(lambda v: self.G.synthesis(v, same), [w])
-        return self.G.full_size(images.float().contiguous().clamp(-1, 1))
-
-    def generate(self, z: Tensor, labels: Any = None) -> Tensor:
-        return self.synthesize(self.w(z, labels))
-
-    def sample(self, n: int, seed: int = 0, labels: Any = None, truncation: float = 1.0) -> Tensor:
-        if not 0 <= truncation <= 1:
-            raise UserError(f"truncation = {truncation:g} is out of range; give a number from 0 (the mean) to 1 (all).")
-        return self.synthesize(self.w(self.prior.seeded(n, seed, self.device), labels, truncation))
+    def synthesize(self, w: Tensor, noise: Noise = "const", seed: int = 0) -> Tensor:
+        """As of all games with styles; while training is at an earlier stage, its pixels are repeated."""
+        return self.G.full_size(super().synthesize(w, noise, seed))
 
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
         super().check(config, data)
-        Condition.of(data, config.condition, cls.name)
         for name, value in (("constant", config.constant), ("mixing", config.mixing)):
             if value and not config.styles:
                 off = "--no-constant" if name == "constant" else "--mixing 0"

@@ -30,18 +30,17 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from ganvas.conditions import Condition, Kind
+from ganvas.conditions import Kind
 from ganvas.config import setting
 from ganvas.errors import UserError
 from ganvas.game import Aux, Batch, DataSpec, Turn
-from ganvas.games import adaptive
 from ganvas.games.adaptive import ShownConfig
-from ganvas.games.two_player import TwoPlayer, in_chunks
+from ganvas.games.styles import Styled
+from ganvas.games.two_player import TwoPlayer, demand_images
 from ganvas.losses import adversarial, precise
 from ganvas.losses.penalties import path_lengths, zero_centred
 from ganvas.networks.stylegan2 import LARGEST, SMALLEST, Discriminator, Generator, levels
 from ganvas.optim import Optimizer
-from ganvas.priors import Prior
 
 PAPER = "Karras et al. 2020 (StyleGAN2), configuration F"
 ADA = "Karras et al. 2020 (StyleGAN2-ADA)"
@@ -76,7 +75,7 @@ class StyleGAN2Config(ShownConfig):
     )
 
 
-class StyleGAN2(TwoPlayer):
+class StyleGAN2(Styled, TwoPlayer):
     """A generator of modulated convolutions against a residual discriminator, both regularised lazily."""
 
     Config = StyleGAN2Config
@@ -178,17 +177,13 @@ class StyleGAN2(TwoPlayer):
 
     def styles(self, b: Batch, rows: slice = slice(None)) -> tuple[Tensor, Tensor]:
         """w [B, layers, w_dim], mixed, of some rows of the batch, and the mean [1, w_dim] of those not mixed in."""
-        p, count = self.config.mixing, self.G.layers
         c = [given[rows] for given in self.given(b)]
         w = self.G.mapping(b.noise(self.prior)[rows], *c)
-        mean, many = w.detach().mean(0, keepdim=True), w[:, None].expand(-1, count, -1)
-        if not p:
-            return many, mean
+        mean = w.detach().mean(0, keepdim=True)
+        if not self.config.mixing:
+            return w[:, None].expand(-1, self.layers, -1), mean
         other = self.G.mapping(b.noise(self.prior)[rows], *c)
-        chance, place = b.chance.uniform(2, purpose="mixing")[rows].unbind(1)
-        first = torch.where(chance < p, 1 + (place * (count - 1)).floor(), count)  # the layer from which on it mixes
-        own = torch.arange(count, device=w.device) < first[:, None]
-        return torch.where(own[:, :, None], many, other[:, None]), mean
+        return self.mixed(w, other, b.chance.uniform(2, purpose="mixing")[rows]), mean
 
     def random_noise(self, b: Batch, rows: slice = slice(None)) -> list[Tensor]:
         """Fresh noise for each of the generator's convolutions."""
@@ -197,55 +192,16 @@ class StyleGAN2(TwoPlayer):
     # Styles
 
     @property
-    def layers(self) -> int:
-        """How many styles an image has."""
-        return self.G.layers
-
-    @property
     def layer_sides(self) -> tuple[int, ...]:
         """[layers], the longer side of the feature maps that each style acts on; the last shows the image."""
         sides = [max(shape) for shape in self.G.noise_shapes]
         return (*sides, sides[-1])
 
-    @torch.no_grad()
-    def w(self, z: Tensor, labels: Any = None, truncation: float = 1.0) -> Tensor:
-        """Styles [n, w_dim] of latents [n, z_dim] and of what `labels` ask for, drawn towards their mean."""
-        w = in_chunks(self.G.mapping, [z, *self.asked(labels, len(z))])
-        return w if truncation == 1 else torch.lerp(self.G.mapping.w_mean, w, truncation)
-
-    @torch.no_grad()
-    def synthesize(self, w: Tensor, noise: Literal["const", "random", "none"] = "const", seed: int = 0) -> Tensor:
-        """Images [n, *shape], float32 in [−1, 1], of styles w [n, w_dim] or [n, layers, w_dim].
-
-        `noise` is the same in all of them ("const"), a function of (`seed`, an image's index) ("random"), or absent.
-        """
-        if noise == "random":
-            fields = [
-                Prior(h * v).numbered(len(w), f"noise {i}", seed, w.device).view(-1, 1, h, v)
-                for i, (h, v) in enumerate(self.G.noise_shapes)
-            ]
-            images = in_chunks(lambda v, *n: self.G.synthesis(v, n), [w, *fields])
-        else:
-            same = self.G.constant_noise() if noise == "const" else [None] * len(self.G.noise_shapes)
-            images = in_chunks(lambda v: self.G.synthesis(v, same), [w])
-        return images.float().contiguous().clamp(-1, 1)
-
-    def generate(self, z: Tensor, labels: Any = None) -> Tensor:
-        return self.synthesize(self.w(z, labels))
-
-    def sample(self, n: int, seed: int = 0, labels: Any = None, truncation: float = 1.0) -> Tensor:
-        if not 0 <= truncation <= 1:
-            raise UserError(f"truncation = {truncation:g} is out of range; give a number from 0 (the mean) to 1 (all).")
-        return self.synthesize(self.w(self.prior.seeded(n, seed, self.device), labels, truncation))
-
     # What it is built for
 
     @classmethod
     def check(cls, config: Any, data: DataSpec) -> None:
-        if not data.is_image:
-            raise UserError(f"{cls.name} makes images, not the points of a 2-D world; try gan or wgan-gp.")
-        adaptive.check(config, data, cls.name)
-        Condition.of(data, config.condition, cls.name)
+        demand_images(config, data, cls.name)
         height, width = data.shape[1:]
         if levels(height, width) is None:
             raise UserError(

@@ -62,6 +62,15 @@ def is_convolutional(config: Any) -> bool:
     return getattr(config, "network", "mlp") == "dcgan"
 
 
+def demand_images(config: Any, data: DataSpec, name: str) -> None:
+    """A `UserError` of a game that makes images alone, where such data, or what is asked of them, does not suit it."""
+    if not data.is_image:
+        raise UserError(f"{name} makes images, not the points of a 2-D world; try gan or wgan-gp.")
+    adaptive.check(config, data, name)
+    if hasattr(config, "condition"):
+        Condition.of(data, config.condition, name)
+
+
 def in_chunks(function: Callable[..., Tensor], inputs: Sequence[Tensor], at_once: int = 0) -> Tensor:
     """What `function` makes of the rows of its inputs, so many at a time (0 = `CHUNK`), the last filled up with zeros.
 

@@ -161,13 +161,13 @@ class Generator(Growing):
         return 2 * self.levels if self.styles else 1
 
     @property
-    def noise_sides(self) -> list[int]:
-        """Of the noise that the layers of the stage take; none where it has none."""
-        return [4 << i // 2 for i in range(2 * (int(self.level) + 1))] if self.noise else []
+    def noise_shapes(self) -> list[tuple[int, int]]:
+        """Of the noise of the stage's layers, none where there is none."""
+        return [(4 << i // 2,) * 2 for i in range(2 * (int(self.level) + 1))] if self.noise else []
 
     def constant_noise(self) -> list[Tensor]:
         """Noise that is always the same, so that an image is a function of its styles."""
-        return [getattr(self, f"noise_{i}") for i in range(len(self.noise_sides))]
+        return [getattr(self, f"noise_{i}") for i in range(len(self.noise_shapes))]
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         return self.synthesis(self.mapping(z, c), self.constant_noise())
