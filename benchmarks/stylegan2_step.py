@@ -7,8 +7,9 @@ The reference's way is that of its authors' code without kernels of its own, in 
 each sample [B, O, I, k, k] in a grouped convolution, filters by depthwise convolution before every second pixel is
 taken, D on reals and on fakes, the same weights, widths and turns, and who rests is frozen. Every turn of every variant
 is timed in turn, several times over, in one process: the ratios are what counts. A round is what it costs on average:
-G's and D's turns and the moving of the average, a quarter of a path length turn, a sixteenth of R1's. Prints Markdown
-tables for `benchmarks/results.md`.
+G's and D's turns and the moving of the average, a quarter of a path length turn, a sixteenth of R1's. The last column
+is the share of a round that its convolutions and matrix products would take at the speed of a large matrix product.
+Prints Markdown tables for `benchmarks/results.md`.
 """
 
 from __future__ import annotations
@@ -26,15 +27,17 @@ import torch
 import torch.nn.functional as F
 from steps import Noise, made, timed, where
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
-from ganvas import ema, rng
+from ganvas import ema, memory, rng
 from ganvas.engine import Session, Settings, only, take
 from ganvas.game import DataSpec
 from ganvas.games.stylegan2 import StyleGAN2
 from ganvas.losses import adversarial
 from ganvas.losses.penalties import path_lengths, zero_centred
 from ganvas.networks.equalized import GAIN
-from ganvas.networks.modulated import EPS, ModulatedConv
+from ganvas.networks.modulated import EPS, Modulated, ModulatedConv
 from ganvas.networks.stylegan2 import LEAK, Block, StyledConv, ToImage
 
 THEIRS = "the reference's way, fp32, NCHW"
@@ -53,14 +56,14 @@ def upfirdn(x: Tensor, up: int = 1, down: int = 1, pad: tuple[int, int] = (0, 0)
     return x[:, :, ::down, ::down]
 
 
-def modulated(conv: ModulatedConv, x: Tensor, w: Tensor) -> Tensor:
+def modulated(conv: Modulated, x: Tensor, w: Tensor) -> Tensor:
     """A kernel for each sample, and a group of a convolution for each."""
     b, c, h, v = x.shape
     w_noikl = (conv.weight * conv.scale)[None] * conv.affine(w)[:, None, :, None, None]
-    if conv.demodulate:
+    if isinstance(conv, ModulatedConv):
         w_noikl = w_noikl * (w_noikl.square().sum((2, 3, 4), keepdim=True) + EPS).rsqrt()
     x, k = x.reshape(1, b * c, h, v), conv.weight.shape[-1]
-    if conv.up:
+    if isinstance(conv, ModulatedConv) and conv.up:
         y = F.conv_transpose2d(x, w_noikl.transpose(1, 2).reshape(b * c, -1, k, k), stride=2, groups=b)
         return upfirdn(y.view(b, -1, *y.shape[2:]), pad=(1, 1), gain=4.0)
     return F.conv2d(x, w_noikl.reshape(-1, c, k, k), padding=k // 2, groups=b).view(b, -1, h, v)
@@ -217,30 +220,73 @@ def variants(options: argparse.Namespace, device: torch.device) -> dict[str, Cal
         "engine, bf16, NHWC": lambda: played(game, spec, device, "bf16", "nhwc"),
     }
     if options.compile:
-        made_of["engine, bf16, NHWC, compiled"] = lambda: played(game, spec, device, "bf16", "nhwc", "inductor")
+        for p in ("fp32", "bf16"):
+            made_of[f"engine, {p}, NHWC, compiled"] = lambda p=p: played(game, spec, device, p, "nhwc", "inductor")  # type: ignore[misc]
     return made_of
 
 
 def rounds(options: argparse.Namespace, device: torch.device) -> None:
+    """Times every turn of all variants in turn; then once more those of the engine, with pages kept as in training."""
     every = {"path_length": fresh(options).config.path_every, "r1": fresh(options).config.r1_every}
     ready = {name: make() for name, make in variants(options, device).items()}
+    found = seconds_of(ready, options.rounds, device)
+    if device.type == "cpu" and memory.keep_pages():  # cannot be undone
+        again = {f"{name}, pages kept": turns for name, turns in ready.items() if name != THEIRS}
+        ready |= again
+        found |= seconds_of(again, options.rounds, device)
+    for own in found.values():
+        own["round"] = sum(s / every.get(t, 1) for t, s in own.items())
+    print(f"stylegan2 {options.preset}, {options.size}×{options.size}, batch {options.batch}; {where(device)}")
+    peaks = {p: matrix_peak(device, p) for p in ("fp32", "bf16")}
+    print(", ".join(f"{p} matrix peak {peak / 1e9:.0f} GFLOP/s" for p, peak in peaks.items()) + "\n")
+    heads = ["G's turn", "path length", "D's turn", "R1", "average", "a round", "of the matrix peak"]
+    print("| s, and against the reference's way | " + " | ".join(heads) + " |")
+    print("|---" + "|---:" * len(heads) + "|")
+    for name, own in found.items():
+        cells = [f"{s:.3f} ({found[THEIRS][t] / s:.2f}×)" for t, s in own.items()]
+        if name != THEIRS:  # PyTorch counts derivatives of a convolution in groups as if they had none
+            operations = sum(flops(step) / every.get(t, 1) for t, step in ready[name].items())
+            cells.append(f"{operations / own['round'] / peaks['bf16' if 'bf16' in name else 'fp32']:.0%}")
+        print(f"| {name} | " + " | ".join(cells) + (" |" if name != THEIRS else " | |"))
+
+
+def seconds_of(ready: dict[str, Turns], repeats: int, device: torch.device) -> dict[str, dict[str, float]]:
+    """Median seconds of every turn of every variant, after one that does not count."""
     seconds: dict[str, dict[str, list[float]]] = {name: {t: [] for t in TURNS} for name in ready}
-    for i in range(options.rounds + 1):
+    for i in range(repeats + 1):
         for t in TURNS:
             for name, turns in ready.items():
                 taken = timed(turns[t], device)
                 if i:
                     seconds[name][t].append(taken)
-    found = {name: {t: statistics.median(s) for t, s in own.items()} for name, own in seconds.items()}
-    for own in found.values():
-        own["round"] = sum(s / every.get(t, 1) for t, s in own.items())
-    print(f"stylegan2 {options.preset}, {options.size}×{options.size}, batch {options.batch}; {where(device)}\n")
-    heads = ["G's turn", "path length", "D's turn", "R1", "average", "a round"]
-    print("| s, and against the reference's way | " + " | ".join(heads) + " |")
-    print("|---" + "|---:" * len(heads) + "|")
-    for name, own in found.items():
-        cells = (f"{s:.3f} ({found[THEIRS][t] / s:.2f}×)" for t, s in own.items())
-        print(f"| {name} | " + " | ".join(cells) + " |")
+    return {name: {t: statistics.median(s) for t, s in own.items()} for name, own in seconds.items()}
+
+
+def flops(step: Callable[[], object]) -> int:
+    """Of the convolutions and matrix products of a call."""
+    with Counter() as counter:
+        step()
+    return counter.total
+
+
+class Counter(TorchDispatchMode):
+    """Adds up floating point operations, of second derivatives, too, at which PyTorch's own counter fails."""
+
+    total = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if func._overloadpacket in flop_registry:
+            self.total += flop_registry[func._overloadpacket](*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+def matrix_peak(device: torch.device, precision: str) -> float:
+    """Operations a second of a large matrix product, the best of ten."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    n = 1024 if device.type == "cpu" else 8192
+    a = torch.randn(n, n, device=device, dtype=dtype)
+    return 2 * n**3 / min(timed(lambda: a @ a, device) for _ in range(10))
 
 
 def peak(name: str, options: argparse.Namespace) -> float:
@@ -252,7 +298,7 @@ def peak(name: str, options: argparse.Namespace) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
-def memory(options: argparse.Namespace) -> None:
+def compare_memory(options: argparse.Namespace) -> None:
     print("| | MiB at the peak |\n|---|---:|")
     for name in (THEIRS, "engine, fp32, NHWC", "engine, bf16, NHWC"):
         with get_context("spawn").Pool(1) as pool:
@@ -282,7 +328,7 @@ def main() -> None:
     parser.add_argument("--gradients", action="store_true", help="how far gradients of bf16 are from fp32's instead")
     options = parser.parse_args()
     if options.memory:
-        memory(options)
+        compare_memory(options)
     elif options.gradients:
         compare_gradients(options, torch.device(options.device))
     else:

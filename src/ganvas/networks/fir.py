@@ -47,14 +47,19 @@ class Filter(torch.autograd.Function):
 class Spread(torch.autograd.Function):
     """The adjoint of `Filter` on images of such `sides`: every pixel spread by the kernel.
 
-    With zeros between the pixels it is a filter again. PyTorch's transposed convolution in groups takes up to twenty
-    times as long in bf16 (measured on a CPU).
+    PyTorch's transposed convolution in groups is twice as quick as a filter of zeros between the pixels in full
+    precision, and takes up to twenty times as long in bf16 (measured on a CPU).
     """
 
     @staticmethod
     def forward(x: Tensor, kernel: Tensor, stride: Two, padding: Two, sides: Two) -> Tensor:
         b, c = x.shape[:2]
         (h, w), (ph, pw) = kernel.shape, padding
+        if stride != (1, 1) and x.dtype in (torch.float32, torch.float64):
+            k = kernel.to(x.dtype).expand(c, 1, -1, -1)
+            rest = [(sides[i] + 2 * padding[i] - kernel.shape[i]) % stride[i] for i in (0, 1)]  # what no place reaches
+            with full_precision(x.device.type):
+                return F.conv_transpose2d(x, k, None, stride, padding, rest, c)
         if stride != (1, 1):
             apart = x.new_zeros(b, sides[0] + 2 * ph - h + 1, sides[1] + 2 * pw - w + 1, c).permute(0, 3, 1, 2)
             apart[:, :, :: stride[0], :: stride[1]] = x

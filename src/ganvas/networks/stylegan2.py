@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ganvas.losses import precise
 from ganvas.networks import fir
 from ganvas.networks.equalized import GAIN, Conv, Linear, MinibatchStddev, pixel_norm
-from ganvas.networks.modulated import ModulatedConv
+from ganvas.networks.modulated import Ending, ModulatedColours, ModulatedConv
 from ganvas.networks.spectral import full_precision
 
 LEAK = 0.2
@@ -87,24 +87,20 @@ class StyledConv(nn.Module):
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         """Noise is [B or 1, 1, H', W'], or None."""
         y, d = self.conv(x, w)
-        assert d is not None
-        bias, gains = (GAIN * self.bias).to(y.dtype), (GAIN * d).to(y.dtype)
-        y = torch.addcmul(bias.view(1, -1, 1, 1), y, gains[:, :, None, None])
-        if noise is not None:
-            y = y + (GAIN * self.strength * noise).to(y.dtype)
-        return F.leaky_relu(y, LEAK)
+        field = None if noise is None else (GAIN * self.strength * noise).to(y.dtype)
+        return Ending.apply(y, (GAIN * d).to(y.dtype), (GAIN * self.bias).to(y.dtype), field, LEAK)  # type: ignore[return-value]
 
 
 class ToImage(nn.Module):
-    """What a level shows: a modulated 1×1 convolution without demodulation, and a bias, in full precision."""
+    """What a level shows: a modulated kernel for each pixel, and a bias, in full precision."""
 
     def __init__(self, c_in: int, c_out: int, w_dim: int):
         super().__init__()
-        self.conv = ModulatedConv(c_in, c_out, w_dim, 1, demodulate=False)
+        self.conv = ModulatedColours(c_in, c_out, w_dim)
         self.bias = nn.Parameter(torch.zeros(c_out))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        return precise(self.conv(x, w)[0]) + self.bias.view(1, -1, 1, 1)
+        return precise(self.conv(x, w)) + self.bias.view(1, -1, 1, 1)
 
 
 class Generator(nn.Module):
@@ -172,11 +168,10 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = activated(self.conv0, x)
         y = fir.filtered(y, pad=2)
-        y = F.conv2d(y, self.conv1.kernel(), None, stride=2)
-        gain = 1.0 if self.skip is not None else GAIN
+        kernel, gain = self.conv1.kernel(), 1.0 if self.skip is not None else GAIN
         assert self.conv1.bias is not None
-        y = F.leaky_relu(y + (gain * self.conv1.bias).to(y.dtype).view(1, -1, 1, 1), LEAK)
-        return y if self.skip is None else y + self.skip(fir.downsampled(x.to(y.dtype)))
+        y = F.leaky_relu_(F.conv2d(y, kernel, (gain * self.conv1.bias).to(kernel.dtype), stride=2), LEAK)
+        return y if self.skip is None else self.skip(fir.downsampled(x.to(y.dtype))).add_(y)
 
 
 def activated(layer: Conv | Linear, x: Tensor) -> Tensor:
@@ -186,8 +181,8 @@ def activated(layer: Conv | Linear, x: Tensor) -> Tensor:
     bias = (GAIN * layer.bias).to(kernel.dtype)
     x = x.to(kernel.dtype)
     if isinstance(layer, Linear):
-        return F.leaky_relu(F.linear(x, kernel, bias), LEAK)
-    return F.leaky_relu(F.conv2d(x, kernel, bias, padding=layer.padding), LEAK)
+        return F.leaky_relu_(F.linear(x, kernel, bias), LEAK)
+    return F.leaky_relu_(F.conv2d(x, kernel, bias, padding=layer.padding), LEAK)
 
 
 class Discriminator(nn.Module):
