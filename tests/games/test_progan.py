@@ -189,7 +189,7 @@ def test_samples_and_verdicts_are_of_full_size_at_every_stage():
 def test_the_first_picture_is_of_the_first_stage():
     assert tiny("progan").G.stage() == (0, False)
     assert tiny("progan", start=8).players["G"].ema.stage() == (1, False)
-    assert tiny("progan", start=16).G.stage() == (2, False)
+    assert tiny("progan", start=16).G.stage() == tiny("progan", start=0).G.stage() == (2, False)
 
 
 # Losses

@@ -33,7 +33,7 @@ class GrowingConfig(ShownConfig):
     prior: ClassVar[str] = "normal"
     width: int = setting(512, "most channels of a stage", TABLE_2, low=1)
     base: int = setting(8192, "a stage of side s has 2 · base / s channels, up to width", TABLE_2, low=1)
-    start: int = setting(4, "side of the images that training begins with; the full side = no growing", PROGAN, low=4)
+    start: int = setting(4, "side of the first images; 0 = the full side, no growing", PROGAN, low=0)
     phase_kimg: float = setting(
         0.0, "thousand images until a stage is doubled, and as many to fade it in; 0 = growing takes half the schedule",
         "appendix A.1 of Karras et al. 2018: 800", low=0,
@@ -55,13 +55,13 @@ class GrowingGame(TwoPlayer):
     D: Any
 
     def __init__(self, config: Any, data: DataSpec):
-        self.growth = Growth(config.start, data.size, config.phase_kimg)
+        self.growth = Growth(config.start or data.size, data.size, config.phase_kimg)
         super().__init__(config, data)
         self.lr_at = by_side(config.lr_at, "lr_at", self.growth.sides)
 
     @classmethod
     def batches(cls, config: Any, data: DataSpec) -> tuple[int, ...]:
-        sides = Growth(config.start, data.size).sides
+        sides = Growth(config.start or data.size, data.size).sides
         known = by_side(config.batch_at, "batch_at", sides, low=1)
         return tuple(int(known.get(side, config.batch)) for side in sides)
 
@@ -109,10 +109,10 @@ class GrowingGame(TwoPlayer):
                 f"{cls.name} cannot make images of {data.shape[1]}×{data.shape[2]}: it doubles 4×4 up to a square of "
                 f"side {', '.join(map(str, SIDES))}; use --size {cls.size_for(data.size, config)}."
             )
-        if config.start not in (FIRST, *SIDES) or config.start > data.size:
+        if config.start not in (0, FIRST, *SIDES) or config.start > data.size:
             raise UserError(
                 f"{cls.name}: start = {config.start} is no stage of images of {data.size}×{data.size}; give 4, 8 and "
-                f"so on, up to {data.size}."
+                f"so on, up to {data.size}, or 0 for no growing."
             )
         by_side(config.lr_at, f"{cls.name}: lr_at", ())
         for side, batch in by_side(config.batch_at, f"{cls.name}: batch_at", SIDES, low=1).items():

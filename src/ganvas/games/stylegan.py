@@ -16,8 +16,10 @@ D has a score for each class, and the mapping sees an embedding beside the laten
 
 Presets `a` to `f` are the paper's Table 1, one step more in each: ProGAN; blurred resampling and its tuning; mapping
 and AdaIN; a constant instead of the latent; noise; mixing. `ganvas compare stylegan:a stylegan:f` trains them one after
-the other. `narrow` has an eighth of the channels and small batches, as in `stylegan:a+narrow`.
-`paper` has its phases and batches. `--truncation` ψ draws all layers' w towards its running mean: w̄ + ψ (w − w̄).
+the other. `narrow` has an eighth of the channels, small batches, larger steps and no growth, for minutes or hours of a
+CPU (docs/style.md), as in `stylegan:a+narrow`; `paper` has its phases and batches.
+
+`--truncation` ψ draws all layers' w towards its running mean: w̄ + ψ (w − w̄).
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ class StyleGANConfig(ProGANConfig):
     loss: Literal["non-saturating", "wgan-gp"] = setting("non-saturating", "what the players minimise", APPENDIX_C)
     r1_gamma: float = setting(10.0, "γ, the weight of R1, of the non-saturating loss", APPENDIX_C, low=0)
     w_beta: float = setting(0.995, "what the running mean of w keeps in a turn", "the authors' code", low=0, high=1)
-    start: int = setting(8, "side of the images that training begins with; the full side = no growing", PAPER, low=4)
+    start: int = setting(8, "side of the first images; 0 = the full side, no growing", PAPER, low=0)
     lr_at: str = setting(
         "128:0.0015,256:0.002,512:0.003,1024:0.003", "learning rates of both players at single stages", APPENDIX_C
     )
@@ -82,7 +84,10 @@ class StyleGAN(Styled, Wasserstein):
     Config = StyleGANConfig
     presets = {
         "tiny": {"width": 8, "base": 64, "z_dim": 8, "w_dim": 8, "mapping": 2, "batch": 16},
-        "narrow": {"batch": 8, "width": 64, "base": 1024, "z_dim": 128, "w_dim": 128},
+        "narrow": {
+            "batch": 8, "width": 64, "base": 1024, "z_dim": 128, "w_dim": 128, "start": 0,
+            "lr_at": "", "opt_g.lr": 2.5e-3, "opt_d.lr": 2.5e-3,
+        },
         "paper": {"phase_kimg": 600.0, "batch_at": "8:256,16:128,32:64"},
         "a": _A,
         "b": _B,
@@ -90,7 +95,7 @@ class StyleGAN(Styled, Wasserstein):
         "d": _D,
         "e": _E,
         "f": {},
-    }
+    }  # fmt: skip
     G: Generator
 
     def __init__(self, config: Any, data: DataSpec):
