@@ -149,7 +149,7 @@ def test_grey_images_have_no_saturation() -> None:
 
 def test_words() -> None:
     assert diffaugment.policy("color, translation,cutout") == ALL
-    assert diffaugment.policy("") == ()
+    assert diffaugment.policy("") == diffaugment.policy("none") == ()
     with pytest.raises(UserError, match="Did you mean color"):
         diffaugment.policy("translation,colour")
 

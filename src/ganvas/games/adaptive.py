@@ -43,7 +43,7 @@ class ShownConfig:
         "", "DiffAugment's policy on real and fake alike, as in color,translation,cutout", "Zhao et al. 2020"
     )
     ada: str = setting(
-        "", "adaptive augmentation of real and fake alike, as in bgc; sets are named as in the paper", ADA
+        "", "adaptive augmentation of real and fake alike, as in bgc, by the paper's names; none = off", ADA
     )
     ada_target: float = setting(0.6, "r_t above which augmentation becomes more frequent", ADA, low=-1, high=1)
     ada_kimg: float = setting(500.0, "thousand images in which its p can go from 0 to 1; 0 = p stays", ADA, low=0)

@@ -19,12 +19,13 @@ Uniform = Callable[[str], Tensor]
 
 
 def policy(text: str) -> tuple[str, ...]:
-    """The augmentations that are named in `text`, in that order, such as "color,translation,cutout"; () for "".
+    """The augmentations that are named in `text`, in that order, such as "color,translation,cutout"; () for ""
+    and "none".
 
     Raises:
         UserError: an unknown name.
     """
-    names = tuple(filter(None, map(str.strip, text.split(","))))
+    names = () if text.strip() == "none" else tuple(filter(None, map(str.strip, text.split(","))))
     for name in names:
         if name not in AUGMENTATIONS:
             known = ", ".join(AUGMENTATIONS)

@@ -229,6 +229,6 @@ def test_words() -> None:
     assert policy("bgc") == (*ada.BLIT, *ada.GEOM, *ada.COLOR)
     assert policy("noise, xflip") == ("xflip", "noise")
     assert policy("bgcfnc") == TRANSFORMS
-    assert policy("") == ()
+    assert policy("") == policy("none") == ()
     with pytest.raises(UserError, match="Did you mean"):
         policy("colour")

@@ -53,12 +53,14 @@ SETS = {
 
 
 def policy(text: str) -> tuple[str, ...]:
-    """The transformations of sets, and single ones, named in `text`, as in "bgc" or "xflip,color"; () for "".
+    """The transformations of sets, and single ones, named in `text`, as in "bgc" or "xflip,color"; () for "", "none".
 
     Raises:
         UserError: an unknown name.
     """
     found: set[str] = set()
+    if text.strip() == "none":
+        return ()
     for name in filter(None, map(str.strip, text.split(","))):
         if name not in SETS and name not in TRANSFORMS:
             raise UserError(
