@@ -24,7 +24,7 @@ class Asked:
     """
 
     games: tuple[str, ...]
-    """Systems, or presets of them: `stylegan`, `stylegan:a`, `stylegan:narrow+a`."""
+    """Systems, or presets of them: `stylegan`, `stylegan:a`, `stylegan:a+narrow`."""
     data: tuple[str, ...]
     reading: Reading = Reading()
     kimg: float | None = None

@@ -22,7 +22,7 @@ Every setting is a flag: --width 64 for all systems that have it, --dcgan.width 
 @dataclass
 class Options:
     games: Annotated[Positional[tuple[str, ...]], arg(metavar="GAME")] = ()
-    """Systems; `ganvas games` lists them. With presets, as in stylegan:a stylegan:f or stylegan:narrow+a, from left to
+    """Systems; `ganvas games` lists them. With presets, as in stylegan:a stylegan:f or stylegan:a+narrow, from left to
     right; `ganvas describe GAME` lists those."""
     data: tuple[str, ...] = ("digits",)
     """The images, one name or several."""

@@ -14,7 +14,7 @@ is: through the minibatch's statistic a sample's gradient has a share of its gro
 
 A phase of the paper's is 800 kimg (preset `paper`, which also has its batches for large stages); by default growing
 takes half the schedule. Preset `code` is the authors' later one for a single GPU, `cifar` that of §6.5 for 32×32, and
-`narrow` has an eighth of the channels and small batches.
+`narrow` has an eighth of the channels, small batches and larger steps.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class ProGAN(Wasserstein):
 
     presets = {
         "tiny": {"width": 8, "base": 64, "z_dim": 8, "batch": 16},
-        "narrow": {"batch": 8, "width": 64, "base": 1024, "z_dim": 128},
+        "narrow": {
+            "batch": 8, "width": 64, "base": 1024, "z_dim": 128, "opt_g.lr": 2.5e-3, "opt_d.lr": 2.5e-3,
+        },
         "paper": {"phase_kimg": 800.0, "batch_at": "256:14,512:6,1024:3"},
         "code": {
             "phase_kimg": 600.0, "batch": 4, "batch_at": "4:128,8:128,16:128,32:64,64:32,128:16,256:8",

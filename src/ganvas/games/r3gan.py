@@ -18,7 +18,7 @@ augmentation. The authors' p of adaptive augmentation, which rises to 0.3 (0.55 
 Settings of γ and batch are those of the authors' nearest preset: `cifar` for CIFAR-10 (theirs is told the class:
 `--condition labels`), `ffhq-64`, `ffhq-256`; at 128 pixels, for which they have none, γ is between those of 64 and 256.
 Without a preset batches are smaller, for one device. `narrow` is for small machines and short runs: an eighth of the
-channels or so, one block a stage, batches of 8, larger steps.
+channels or so, one block a stage, batches of 8, larger steps of a longer memory.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ class R3GAN(TwoPlayer):
     presets = {
         "tiny": {"width": 8, "base": 64, "z_dim": 8, "blocks": 1, "group": 4, "batch": 16},
         "narrow": {
-            "width": 192, "base": 768, "blocks": 1, "group": 8, "batch": 8, "opt_g.lr": 5e-4, "opt_d.lr": 5e-4,
+            "width": 192, "base": 768, "blocks": 1, "group": 8, "batch": 8,
+            "opt_g.lr": 1.5e-3, "opt_d.lr": 1.5e-3, "opt_g.beta2": 0.99, "opt_d.beta2": 0.99,
         },
         "cifar": {"batch": 512, "gamma": 0.05, **FULL},
         "ffhq-64": {"batch": 256, "gamma": 2.0, **FULL},
