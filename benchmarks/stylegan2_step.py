@@ -7,8 +7,9 @@ The reference's way is that of its authors' code without kernels of its own, in 
 each sample [B, O, I, k, k] in a grouped convolution, filters by depthwise convolution before every second pixel is
 taken, D on reals and on fakes, the same weights, widths and turns, and who rests is frozen. Every turn of every variant
 is timed in turn, several times over, in one process: the ratios are what counts. A round is what it costs on average:
-G's and D's turns and the moving of the average, a quarter of a path length turn, a sixteenth of R1's. The last column
-is the share of a round that its convolutions and matrix products would take at the speed of a large matrix product.
+G's and D's turns and the moving of the average, a quarter of a path length turn, a sixteenth of R1's. The last columns
+are of the convolutions and matrix products of a round: the share of it that they would take at the speed of a large
+matrix product, and how quick they are, each timed by itself.
 Prints Markdown tables for `benchmarks/results.md`.
 """
 
@@ -226,28 +227,52 @@ def variants(options: argparse.Namespace, device: torch.device) -> dict[str, Cal
 
 
 def rounds(options: argparse.Namespace, device: torch.device) -> None:
-    """Times every turn of all variants in turn; then once more those of the engine, with pages kept as in training."""
+    """Times every turn of all variants in turn; then each in a process of its own with pages kept, as in training."""
     every = {"path_length": fresh(options).config.path_every, "r1": fresh(options).config.r1_every}
     ready = {name: make() for name, make in variants(options, device).items()}
     found = seconds_of(ready, options.rounds, device)
-    if device.type == "cpu" and memory.keep_pages():  # cannot be undone
-        again = {f"{name}, pages kept": turns for name, turns in ready.items() if name != THEIRS}
-        ready |= again
-        found |= seconds_of(again, options.rounds, device)
+    shares = {name: convolving(turns, every, device) for name, turns in ready.items()}
+    for name in ready if device.type == "cpu" else ():
+        with get_context("spawn").Pool(1) as pool:
+            found[f"{name}, alone, pages kept"] = pool.apply(alone, (name, options))
     for own in found.values():
         own["round"] = sum(s / every.get(t, 1) for t, s in own.items())
     print(f"stylegan2 {options.preset}, {options.size}×{options.size}, batch {options.batch}; {where(device)}")
     peaks = {p: matrix_peak(device, p) for p in ("fp32", "bf16")}
     print(", ".join(f"{p} matrix peak {peak / 1e9:.0f} GFLOP/s" for p, peak in peaks.items()) + "\n")
-    heads = ["G's turn", "path length", "D's turn", "R1", "average", "a round", "of the matrix peak"]
+    heads = ["G's turn", "path length", "D's turn", "R1", "average", "a round"]
+    heads += ["of the matrix peak", "convolutions and products"]
     print("| s, and against the reference's way | " + " | ".join(heads) + " |")
     print("|---" + "|---:" * len(heads) + "|")
     for name, own in found.items():
-        cells = [f"{s:.3f} ({found[THEIRS][t] / s:.2f}×)" for t, s in own.items()]
-        if name != THEIRS:  # PyTorch counts derivatives of a convolution in groups as if they had none
-            operations = sum(flops(step) / every.get(t, 1) for t, step in ready[name].items())
-            cells.append(f"{operations / own['round'] / peaks['bf16' if 'bf16' in name else 'fp32']:.0%}")
-        print(f"| {name} | " + " | ".join(cells) + (" |" if name != THEIRS else " | |"))
+        first = THEIRS if name in ready else f"{THEIRS}, alone, pages kept"
+        cells = [f"{s:.3f} ({found[first][t] / s:.2f}×)" for t, s in own.items()]
+        operations, seconds = shares[name.removesuffix(", alone, pages kept")]
+        known = THEIRS not in name  # PyTorch counts derivatives of a convolution in groups as if they had none
+        share = f"{operations / own['round'] / peaks['bf16' if 'bf16' in name else 'fp32']:.0%}"
+        cells += [
+            share if known else "",
+            f"{operations / seconds / 1e9:.0f} GFLOP/s" if known and name in ready else "",
+        ]
+        print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+def alone(name: str, options: argparse.Namespace) -> dict[str, float]:
+    """Seconds of the turns of a variant that has a process for itself, and keeps its pages."""
+    memory.keep_pages()
+    device = torch.device(options.device)
+    return seconds_of({name: variants(options, device)[name]()}, options.rounds, device)[name]
+
+
+def convolving(turns: Turns, every: dict[str, int], device: torch.device) -> tuple[float, float]:
+    """Operations of a round's convolutions and matrix products, and seconds, each timed by itself."""
+    operations = seconds = 0.0
+    for t, step in turns.items():
+        with Counter(device) as counter:
+            step()
+        operations += counter.operations / every.get(t, 1)
+        seconds += counter.seconds / every.get(t, 1)
+    return operations, seconds
 
 
 def seconds_of(ready: dict[str, Turns], repeats: int, device: torch.device) -> dict[str, dict[str, float]]:
@@ -262,23 +287,23 @@ def seconds_of(ready: dict[str, Turns], repeats: int, device: torch.device) -> d
     return {name: {t: statistics.median(s) for t, s in own.items()} for name, own in seconds.items()}
 
 
-def flops(step: Callable[[], object]) -> int:
-    """Of the convolutions and matrix products of a call."""
-    with Counter() as counter:
-        step()
-    return counter.total
-
-
 class Counter(TorchDispatchMode):
-    """Adds up floating point operations, of second derivatives, too, at which PyTorch's own counter fails."""
+    """Operations and seconds of convolutions and matrix products, of second derivatives, too.
 
-    total = 0
+    PyTorch's own counter fails at those.
+    """
+
+    def __init__(self, device: torch.device):
+        super().__init__()
+        self.device, self.operations, self.seconds = device, 0.0, 0.0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        out = func(*args, **(kwargs or {}))
-        if func._overloadpacket in flop_registry:
-            self.total += flop_registry[func._overloadpacket](*args, **(kwargs or {}), out_val=out)
-        return out
+        if func._overloadpacket not in flop_registry:
+            return func(*args, **(kwargs or {}))
+        out = []
+        self.seconds += timed(lambda: out.append(func(*args, **(kwargs or {}))), self.device)
+        self.operations += flop_registry[func._overloadpacket](*args, **(kwargs or {}), out_val=out[0])
+        return out[0]
 
 
 def matrix_peak(device: torch.device, precision: str) -> float:
