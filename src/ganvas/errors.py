@@ -13,6 +13,11 @@ class UserError(ValueError):
     """
 
 
+def named(text: str) -> tuple[str, ...]:
+    """The words of a list that a user gives, separated by commas; no word for "" and "none"."""
+    return () if text.strip() == "none" else tuple(filter(None, map(str.strip, text.split(","))))
+
+
 def did_you_mean(word: str, known: Iterable[str], at_most: int = 3) -> str:
     """`" Did you mean dcgan or lsgan?"` for the known words nearest to `word`; `""` where none is near."""
     near = difflib.get_close_matches(word.lower(), list(known), n=at_most, cutoff=0.5)

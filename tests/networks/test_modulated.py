@@ -16,11 +16,10 @@ def per_sample(conv, x, w):
     """Eqs. 1 and 3 of Karras et al. 2020: [B, O, I, k, k], and as many groups as samples."""
     b, c, h, v = x.shape
     weights = (conv.weight * conv.scale)[None] * conv.affine(w)[:, None, :, None, None]
-    demodulated, up = (isinstance(conv, ModulatedConv), getattr(conv, "up", False))
-    if demodulated:
+    if isinstance(conv, ModulatedConv):
         weights = weights / (weights.square().sum((2, 3, 4), keepdim=True) + EPS).sqrt()
     k, x = conv.weight.shape[-1], x.reshape(1, b * c, h, v)
-    if up:
+    if isinstance(conv, ModulatedConv) and conv.up:
         y = F.conv_transpose2d(x, weights.transpose(1, 2).reshape(b * c, -1, k, k), stride=2, groups=b)
         return filtered(y.view(b, -1, *y.shape[2:]), pad=1, gain=4.0)
     return F.conv2d(x, weights.reshape(-1, c, k, k), padding=k // 2, groups=b).view(b, -1, h, v)
@@ -96,7 +95,7 @@ def test_no_sample_depends_on_the_others():
 
 @pytest.mark.parametrize("fields", [None, 1, 2])
 def test_how_a_styled_layer_ends(fields):
-    """Against the plain way of writing it: values, and three derivatives; also of what does not ask for any."""
+    """Against the plain way of writing it: values, and two derivatives; also where not all ask for one."""
     torch.manual_seed(0)
     y, d, bias = (torch.randn(*s, requires_grad=True) for s in ((2, 3, 2, 2), (2, 3), (3,)))
     field = None if fields is None else torch.randn(fields, 1, 2, 2, requires_grad=True)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ganvas.data import draws
-from ganvas.errors import UserError, did_you_mean
+from ganvas.errors import UserError, did_you_mean, named
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,6 @@ def _on_images(numbers: Tensor) -> Tensor:
     return numbers[:, None, None, None]
 
 
-NONE = "none"
 STEPS = {
     "mirror": _Step(_mirror, 1, 0.5),
     "flip": _Step(_flip, 1, 0.5),
@@ -138,9 +137,7 @@ class Augment:
             UserError: an unknown or repeated name, a strength that is no number in (0, 1].
         """
         steps: dict[str, float] = {}
-        if text.strip() == NONE:
-            return cls()
-        for word in filter(None, map(str.strip, text.split(","))):
+        for word in named(text):
             name, given, strength = (part.strip() for part in word.partition("="))
             if name not in STEPS:
                 raise UserError(

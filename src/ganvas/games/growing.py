@@ -55,13 +55,13 @@ class GrowingGame(TwoPlayer):
     D: Any
 
     def __init__(self, config: Any, data: DataSpec):
-        self.growth = Growth(config.start or data.size, data.size, config.phase_kimg)
+        self.growth = Growth(config.start, data.size, config.phase_kimg)
         super().__init__(config, data)
         self.lr_at = by_side(config.lr_at, "lr_at", self.growth.sides)
 
     @classmethod
     def batches(cls, config: Any, data: DataSpec) -> tuple[int, ...]:
-        sides = Growth(config.start or data.size, data.size).sides
+        sides = Growth(config.start, data.size).sides
         known = by_side(config.batch_at, "batch_at", sides, low=1)
         return tuple(int(known.get(side, config.batch)) for side in sides)
 

@@ -21,7 +21,7 @@ FIRST = 4
 
 @dataclass(frozen=True)
 class Growth:
-    """The stages from side `start` to side `size`, each a level: sides are 4 · 2^level."""
+    """The stages from side `start` (0 = `size`, no growing) to side `size`, each a level: sides are 4 · 2^level."""
 
     start: int
     size: int
@@ -34,7 +34,7 @@ class Growth:
 
     @property
     def levels(self) -> range:
-        return range(level_of(self.start), level_of(self.size) + 1)
+        return range(level_of(self.start or self.size), level_of(self.size) + 1)
 
     @property
     def sides(self) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ganvas.errors import UserError, did_you_mean
+from ganvas.errors import UserError, did_you_mean, named
 
 Uniform = Callable[[str], Tensor]
 """Numbers [B] in [0, 1) for a purpose."""
@@ -25,7 +25,7 @@ def policy(text: str) -> tuple[str, ...]:
     Raises:
         UserError: an unknown name.
     """
-    names = () if text.strip() == "none" else tuple(filter(None, map(str.strip, text.split(","))))
+    names = named(text)
     for name in names:
         if name not in AUGMENTATIONS:
             known = ", ".join(AUGMENTATIONS)

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ganvas.errors import UserError, did_you_mean
+from ganvas.errors import UserError, did_you_mean, named
 from ganvas.losses import precise
 from ganvas.losses.ada import color, corruptions, geometry
 from ganvas.losses.ada.dice import Dice, Source
@@ -59,9 +59,7 @@ def policy(text: str) -> tuple[str, ...]:
         UserError: an unknown name.
     """
     found: set[str] = set()
-    if text.strip() == "none":
-        return ()
-    for name in filter(None, map(str.strip, text.split(","))):
+    for name in named(text):
         if name not in SETS and name not in TRANSFORMS:
             raise UserError(
                 f"ada: there is no {name!r}; it takes {', '.join(SETS)}, or some of {', '.join(TRANSFORMS)}."
